@@ -1,0 +1,179 @@
+package abi
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// ManifestSection is the custom section of the module's file that holds the
+// manifest as JSON.
+const ManifestSection = "cofferdam.manifest"
+
+// Manifest says what a module is, what it offers and what it asks for.
+type Manifest struct {
+	Name         string              `json:"name" yaml:"name"`
+	Version      string              `json:"version" yaml:"version"`
+	Description  string              `json:"description" yaml:"description"`
+	Author       string              `json:"author" yaml:"author"`
+	ABI          int                 `json:"abi" yaml:"abi"`
+	Commands     []Command           `json:"commands" yaml:"commands"`
+	Capabilities []CapabilityRequest `json:"capabilities" yaml:"capabilities"`
+	Limits       LimitRequest        `json:"limits,omitzero" yaml:"limits"`
+}
+
+// Who may run a command.
+const (
+	WhoAnybody = "anybody" // built-in modules only
+	WhoUser    = "user"
+	WhoAdmin   = "admin"
+)
+
+// Command is a command that a module offers.
+type Command struct {
+	// Name is what is typed behind the slash: a to z, 0 to 9 and _, at most
+	// 32 characters (Bot API, BotCommand).
+	Name        string `json:"name" yaml:"name"`
+	Description string `json:"description" yaml:"description"`
+	Who         string `json:"who" yaml:"who"`
+	// Menu places the command on a reply keyboard.
+	Menu *MenuEntry `json:"menu,omitempty" yaml:"menu"`
+	// Aliases are further words that run the command when typed alone.
+	Aliases []string `json:"aliases,omitempty" yaml:"aliases"`
+	// Hidden keeps the command out of the list of commands; it still runs.
+	Hidden bool `json:"hidden,omitempty" yaml:"hidden"`
+}
+
+// MenuEntry is a button on a reply keyboard.
+type MenuEntry struct {
+	// Section is the keyboard: "main", or a name of the module's choice.
+	Section string `json:"section" yaml:"section"`
+	// Label may begin with an emoji; the text typed without it works too.
+	Label string `json:"label" yaml:"label"`
+	// Row and Column order the buttons, from 1.
+	Row    int `json:"row" yaml:"row"`
+	Column int `json:"column" yaml:"column"`
+}
+
+// CapabilityRequest is a capability that a module asks for, with the reason
+// that the operator reads.
+type CapabilityRequest struct {
+	Name   string   `json:"name" yaml:"name"`
+	Scope  []string `json:"scope,omitempty" yaml:"scope"`
+	Reason string   `json:"reason" yaml:"reason"`
+}
+
+// LimitRequest asks for limits other than the host's defaults; 0 asks for
+// the default. The host grants at most its own.
+type LimitRequest struct {
+	MemoryMiB int `json:"memory_mib,omitempty" yaml:"memory_mib"`
+	TimeoutMS int `json:"timeout_ms,omitempty" yaml:"timeout_ms"`
+	HostCalls int `json:"host_calls,omitempty" yaml:"host_calls"`
+}
+
+// Bounds of a manifest: generous for people, small for machines.
+const (
+	maxName        = 32
+	maxText        = 256
+	maxCommands    = 64
+	maxCapability  = 64
+	maxScope       = 64
+	maxMenuRow     = 16
+	maxMenuLabel   = 40
+	maxAliases     = 8
+	maxLimitMiB    = 4096
+	maxLimitMS     = 600_000
+	maxLimitCalls  = 100_000
+	maxManifestLen = 64 << 10
+)
+
+// Check returns every fault of a manifest, joined, or nil. Whether the
+// capabilities exist, and what their scopes mean, is checked by the host.
+func (m Manifest) Check() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if !isName(m.Name, '-') {
+		fault("name %q: 1 to %d of a-z, 0-9 and -", m.Name, maxName)
+	}
+	if m.ABI != Version {
+		fault("abi %d: this host speaks version %d", m.ABI, Version)
+	}
+	for what, text := range map[string]string{"version": m.Version, "description": m.Description, "author": m.Author} {
+		if !isLine(text, maxText) {
+			fault("%s: one line of 1 to %d bytes", what, maxText)
+		}
+	}
+	if len(m.Commands) > maxCommands || len(m.Capabilities) > maxCapability {
+		fault("at most %d commands and %d capabilities", maxCommands, maxCapability)
+		return errors.Join(faults...)
+	}
+	if m.Limits.MemoryMiB < 0 || m.Limits.MemoryMiB > maxLimitMiB || m.Limits.TimeoutMS < 0 || m.Limits.TimeoutMS > maxLimitMS ||
+		m.Limits.HostCalls < 0 || m.Limits.HostCalls > maxLimitCalls {
+		fault("limits: 0 to %d MiB, %d ms, %d host calls", maxLimitMiB, maxLimitMS, maxLimitCalls)
+	}
+	seen := map[string]bool{}
+	for _, c := range m.Commands {
+		if err := c.check(); err != nil {
+			fault("command %q: %w", c.Name, err)
+		}
+		if seen["/"+c.Name] {
+			fault("command %q: twice", c.Name)
+		}
+		seen["/"+c.Name] = true
+	}
+	for _, c := range m.Capabilities {
+		if !isName(c.Name, '.') || len(c.Scope) > maxScope || !isLine(c.Reason, maxText) {
+			fault("capability %q: a name, at most %d patterns, and a reason in one line", c.Name, maxScope)
+		}
+		if seen[c.Name] {
+			fault("capability %q: twice", c.Name)
+		}
+		seen[c.Name] = true
+	}
+	return errors.Join(faults...)
+}
+
+func (c Command) check() error {
+	if !isName(c.Name, '_') {
+		return fmt.Errorf("1 to %d of a-z, 0-9 and _", maxName)
+	}
+	if c.Who != WhoAnybody && c.Who != WhoUser && c.Who != WhoAdmin {
+		return fmt.Errorf("who is %q: %s, %s or %s", c.Who, WhoAnybody, WhoUser, WhoAdmin)
+	}
+	if !isLine(c.Description, maxText) {
+		return errors.New("a description in one line")
+	}
+	if len(c.Aliases) > maxAliases {
+		return fmt.Errorf("at most %d aliases", maxAliases)
+	}
+	for _, alias := range c.Aliases {
+		if !isLine(alias, maxMenuLabel) {
+			return fmt.Errorf("alias %q: one line of at most %d bytes", alias, maxMenuLabel)
+		}
+	}
+	if e := c.Menu; e != nil && (!isName(e.Section, '-') || !isLine(e.Label, maxMenuLabel) || e.Row < 1 || e.Row > maxMenuRow || e.Column < 1 || e.Column > maxMenuRow) {
+		return fmt.Errorf("menu: a section, a label of at most %d bytes, row and column from 1 to %d", maxMenuLabel, maxMenuRow)
+	}
+	return nil
+}
+
+// isName reports whether s is 1 to maxName of a-z, 0-9 and extra, and begins
+// with a letter. Dotted names may be longer: they are made of several.
+func isName(s string, extra byte) bool {
+	if s == "" || (len(s) > maxName && extra != '.') || len(s) > maxText || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != extra {
+			return false
+		}
+	}
+	return true
+}
+
+// isLine reports whether s is one line of visible UTF-8 text.
+func isLine(s string, limit int) bool {
+	return s != "" && len(s) <= limit && utf8.ValidString(s) && strings.TrimSpace(s) == s &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || (r >= 0x7f && r < 0xa0) })
+}

@@ -1,0 +1,82 @@
+package sdk
+
+import "github.com/cofferdam-bot/cofferdam/guest/abi"
+
+// Plain is unstyled text. Text from elsewhere needs no escaping: styles are
+// data, not markup.
+func Plain(text string) Span { return Span{Text: text} }
+
+// Bold is bold text.
+func Bold(text string) Span { return Span{Text: text, Style: abi.StyleBold} }
+
+// Italic is slanted text.
+func Italic(text string) Span { return Span{Text: text, Style: abi.StyleItalic} }
+
+// Code is monospaced text: names of containers, images, processes.
+func Code(text string) Span { return Span{Text: text, Style: abi.StyleCode} }
+
+// Time is a moment, written by the host as date and time in its own zone.
+// Unit: milliseconds since 1970 UTC.
+func Time(ms int64) Span { return Span{Time: ms, Style: abi.StyleTime} }
+
+// Ago is a moment, written by the host as "3 minutes ago". Unit: milliseconds
+// since 1970 UTC.
+func Ago(ms int64) Span { return Span{Time: ms, Style: abi.StyleAgo} }
+
+// Heading is a bold line.
+func Heading(text string) Block {
+	return Block{Kind: abi.BlockHeading, Spans: []Span{Plain(text)}}
+}
+
+// HeadingOf is a bold line made of spans: for a name in code style.
+func HeadingOf(spans ...Span) Block { return Block{Kind: abi.BlockHeading, Spans: spans} }
+
+// Text is a paragraph.
+func Text(spans ...Span) Block { return Block{Kind: abi.BlockText, Spans: spans} }
+
+// Quote is a set-off paragraph.
+func Quote(spans ...Span) Block { return Block{Kind: abi.BlockQuote, Spans: spans} }
+
+// Fields is a list of names with values, one a line.
+func Fields(fields ...Field) Block { return Block{Kind: abi.BlockFields, Fields: fields} }
+
+// Is is one line of [Fields].
+func Is(name string, value ...Span) Field { return Field{Name: name, Value: value} }
+
+// TableOf is a table in monospaced columns; right lists the columns, from 0,
+// that are set flush right.
+func TableOf(header []string, rows [][]string, right ...int) Block {
+	return Block{Kind: abi.BlockTable, Table: &Table{Header: header, Rows: rows, Right: right}}
+}
+
+// Bars is a list of labelled shares.
+func Bars(bars ...Bar) Block { return Block{Kind: abi.BlockBars, Bars: bars} }
+
+// Listing is monospaced text over several lines; language may be "".
+func Listing(text, language string) Block {
+	return Block{Kind: abi.BlockCode, Code: text, Language: language}
+}
+
+// Document is a file.
+func Document(name string, data []byte) Block {
+	return Block{Kind: abi.BlockFile, File: &File{Name: name, Data: data}}
+}
+
+// Do is a button that runs an action of this module. args are names and
+// values in turn; they come back in [Request.Args].
+func Do(label, action string, args ...string) Button {
+	b := Button{Label: label, Action: action}
+	for i := 0; i+1 < len(args); i += 2 {
+		if b.Args == nil {
+			b.Args = make(map[string]string, len(args)/2)
+		}
+		b.Args[args[i]] = args[i+1]
+	}
+	return b
+}
+
+// Run is a button that runs a command, as if the user had typed it.
+func Run(label, command string) Button { return Button{Label: label, Command: command} }
+
+// Row is one row of buttons.
+func Row(buttons ...Button) []Button { return buttons }

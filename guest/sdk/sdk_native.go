@@ -1,0 +1,142 @@
+//go:build !wasip1
+
+package sdk
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+)
+
+// Host is the way to everything outside the sandbox. It is handed to every
+// handler. Natively it leads to a [Backend]; the zero Host refuses every call.
+type Host struct{ backend Backend }
+
+// Backend stands in for the host where a module is compiled natively: op is
+// the import's name, request and answer are the JSON of the ABI.
+type Backend interface {
+	Call(op string, request []byte) (abi.Code, []byte)
+	Log(level int32, line string)
+}
+
+// NativeHost returns a Host whose calls go to b.
+func NativeHost(b Backend) Host { return Host{backend: b} }
+
+// operation is an import's name.
+type operation = string
+
+const (
+	dockerContainerListV1    operation = abi.OpContainerList
+	dockerContainerInspectV1 operation = abi.OpContainerInspect
+	dockerContainerStatsV1   operation = abi.OpContainerStats
+	dockerInfoV1             operation = abi.OpDockerInfo
+	metricsHostV1            operation = abi.OpMetricsHost
+	metricsCPUV1             operation = abi.OpMetricsCPU
+	metricsMemoryV1          operation = abi.OpMetricsMemory
+	metricsDiskV1            operation = abi.OpMetricsDisk
+	metricsSensorsV1         operation = abi.OpMetricsSensors
+	metricsProcessesV1       operation = abi.OpMetricsProcesses
+	metricsUsersV1           operation = abi.OpMetricsUsers
+	botModulesV1             operation = abi.OpBotModules
+)
+
+// Serve says what the module does. Natively it does nothing: a test calls
+// [Module.Handle] itself.
+func Serve(Module) {}
+
+// ServeJSON runs one request as the sandbox would, from JSON to JSON.
+func (m Module) ServeJSON(host Host, request []byte) ([]byte, abi.Code) {
+	return m.serve(host, request)
+}
+
+// Log writes a line to the backend's log.
+func (h Host) Log(level int32, line string) {
+	if h.backend != nil {
+		h.backend.Log(level, line)
+	}
+}
+
+func (h Host) call(op operation, request []byte) (abi.Code, []byte) {
+	if h.backend == nil {
+		return abi.Denied, nil
+	}
+	return h.backend.Call(op, request)
+}
+
+// Fake is a [Backend] for tests. An operation without an answer is denied, as
+// one without a grant would be.
+type Fake struct {
+	mu      sync.Mutex
+	answers map[string]func([]byte) (any, error)
+	calls   []string
+	log     []string
+}
+
+// NewFake returns a Fake that denies everything.
+func NewFake() *Fake { return &Fake{answers: map[string]func([]byte) (any, error){}} }
+
+// Answer lets an operation, one of the Op constants of package abi, be
+// answered by f. An [*Error] from f reaches the module as it is.
+func Answer[Q, R any](fake *Fake, op string, f func(Q) (R, error)) {
+	fake.mu.Lock()
+	defer fake.mu.Unlock()
+	fake.answers[op] = func(request []byte) (any, error) {
+		var query Q
+		if err := decode(request, &query); err != nil {
+			return nil, err
+		}
+		return f(query)
+	}
+}
+
+// Host returns a Host whose calls the fake answers.
+func (f *Fake) Host() Host { return NativeHost(f) }
+
+// Calls returns the operations that were called, in order.
+func (f *Fake) Calls() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.calls...)
+}
+
+// Lines returns what was logged.
+func (f *Fake) Lines() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.log...)
+}
+
+// Call implements [Backend].
+func (f *Fake) Call(op string, request []byte) (abi.Code, []byte) {
+	f.mu.Lock()
+	answer, ok := f.answers[op]
+	f.calls = append(f.calls, op)
+	f.mu.Unlock()
+	if !ok {
+		return abi.Denied, []byte(`{"code":1,"message":"This module may not do that."}`)
+	}
+	result, err := answer(request)
+	if err != nil {
+		refusal := &Error{Code: abi.Internal, Message: err.Error()}
+		errors.As(err, &refusal)
+		return refusal.Code, mustEncode(refusal)
+	}
+	return abi.OK, mustEncode(result)
+}
+
+// Log implements [Backend].
+func (f *Fake) Log(_ int32, line string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, line)
+}
+
+// mustEncode encodes what a test made itself.
+func mustEncode(v any) []byte {
+	data, err := encode(v)
+	if err != nil {
+		panic("sdk: a fake's answer cannot be encoded: " + err.Error())
+	}
+	return data
+}

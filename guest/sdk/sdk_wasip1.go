@@ -1,0 +1,99 @@
+//go:build wasip1
+
+package sdk
+
+import (
+	"unsafe"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+)
+
+// Host is the way to everything outside the sandbox. It is handed to every
+// handler.
+type Host struct{}
+
+// operation is an import of the host: request in; code and length out.
+type operation = func(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam request_read
+func requestRead(ptr unsafe.Pointer, capacity uint32) int32
+
+//go:wasmimport cofferdam reply_write
+func replyWrite(ptr unsafe.Pointer, length uint32) int32
+
+//go:wasmimport cofferdam result_read
+func resultRead(ptr unsafe.Pointer, capacity uint32) int32
+
+//go:wasmimport cofferdam log
+func hostLog(level int32, ptr unsafe.Pointer, length uint32)
+
+//go:wasmimport cofferdam docker_container_list_v1
+func dockerContainerListV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_inspect_v1
+func dockerContainerInspectV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_stats_v1
+func dockerContainerStatsV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_info_v1
+func dockerInfoV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_host_v1
+func metricsHostV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_cpu_v1
+func metricsCPUV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_memory_v1
+func metricsMemoryV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_disk_v1
+func metricsDiskV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_sensors_v1
+func metricsSensorsV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_processes_v1
+func metricsProcessesV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_users_v1
+func metricsUsersV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam bot_modules_v1
+func botModulesV1(ptr unsafe.Pointer, length uint32) int64
+
+var served Module
+
+// Serve says what the module does. Call it from an init function: a reactor's
+// main is never run.
+func Serve(m Module) { served = m }
+
+//go:wasmexport cofferdam_handle
+func handle(length int32) int32 {
+	request := make([]byte, length)
+	if n := requestRead(unsafe.Pointer(unsafe.SliceData(request)), uint32(length)); n != length {
+		return int32(abi.Internal)
+	}
+	reply, code := served.serve(Host{}, request)
+	if len(reply) > 0 {
+		if refused := replyWrite(unsafe.Pointer(unsafe.SliceData(reply)), uint32(len(reply))); refused != 0 {
+			return refused
+		}
+	}
+	return int32(code)
+}
+
+// Log writes a line to the host's log, cut and cleaned by the host.
+func (Host) Log(level int32, line string) {
+	hostLog(level, unsafe.Pointer(unsafe.StringData(line)), uint32(len(line)))
+}
+
+func (Host) call(op operation, request []byte) (abi.Code, []byte) {
+	code, length := abi.Unpack(op(unsafe.Pointer(unsafe.SliceData(request)), uint32(len(request))))
+	answer := make([]byte, length)
+	if n := resultRead(unsafe.Pointer(unsafe.SliceData(answer)), length); n != int32(length) {
+		return abi.Internal, nil
+	}
+	return code, answer
+}
