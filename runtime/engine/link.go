@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
+)
+
+// The boundary. A guest is hostile: every pointer and length is checked by the
+// memory that it points into, bytes are copied before they are looked at, and
+// an argument that makes no sense ends the invocation (F6).
+
+// link defines the module "cofferdam" with the four functions that every guest
+// gets and one for each granted operation. What is not granted is not there:
+// a guest cannot even name it.
+func link(ctx context.Context, runtime wazero.Runtime, granted map[string]hostcall.Operation) error {
+	i32, i64 := api.ValueTypeI32, api.ValueTypeI64
+	builder := runtime.NewHostModuleBuilder(abi.ImportModule)
+	define := func(name string, f api.GoModuleFunc, params, results []api.ValueType) {
+		builder.NewFunctionBuilder().WithGoModuleFunction(f, params, results).Export(name)
+	}
+	define(abi.ImportRequestRead, requestRead, []api.ValueType{i32, i32}, []api.ValueType{i32})
+	define(abi.ImportReplyWrite, replyWrite, []api.ValueType{i32, i32}, []api.ValueType{i32})
+	define(abi.ImportResultRead, resultRead, []api.ValueType{i32, i32}, []api.ValueType{i32})
+	define(abi.ImportLog, logLine, []api.ValueType{i32, i32, i32}, nil)
+	for name, op := range granted {
+		define(name, perform(op), []api.ValueType{i32, i32}, []api.ValueType{i64})
+	}
+	_, err := builder.Instantiate(ctx)
+	return err
+}
+
+type invocationKey struct{}
+
+// invocationOf returns what [Module.Invoke] put into the context. It is there
+// whenever a guest runs: instances are made nowhere else.
+func invocationOf(ctx context.Context) *invocation {
+	return ctx.Value(invocationKey{}).(*invocation)
+}
+
+func requestRead(ctx context.Context, guest api.Module, stack []uint64) {
+	stack[0] = copyOut(guest, invocationOf(ctx).request, stack)
+}
+
+func resultRead(ctx context.Context, guest api.Module, stack []uint64) {
+	stack[0] = copyOut(guest, invocationOf(ctx).result, stack)
+}
+
+// copyOut writes data to the guest's buffer (ptr, capacity), or as much of it
+// as there is room for, and returns the length of data.
+func copyOut(guest api.Module, data []byte, stack []uint64) uint64 {
+	ptr, capacity := api.DecodeU32(stack[0]), api.DecodeU32(stack[1])
+	part := data[:min(uint64(len(data)), uint64(capacity))]
+	if !guest.Memory().Write(ptr, part) {
+		panic(&Fault{Code: abi.Invalid, Reason: "the module gave a buffer outside its memory"})
+	}
+	return uint64(uint32(len(data)))
+}
+
+// copyIn returns a copy of the guest's bytes at (ptr, length), at most limit.
+// [api.Memory.Read] is a live view, which the guest could change while it is
+// being checked.
+func copyIn(guest api.Module, ptr, length uint64, limit int) []byte {
+	if uint64(api.DecodeU32(length)) > uint64(limit) {
+		panic(&Fault{Code: abi.Limit, Reason: "the module handed over more bytes than it may"})
+	}
+	view, ok := guest.Memory().Read(api.DecodeU32(ptr), api.DecodeU32(length))
+	if !ok {
+		panic(&Fault{Code: abi.Invalid, Reason: "the module pointed outside its memory"})
+	}
+	return bytes.Clone(view)
+}
+
+func replyWrite(ctx context.Context, guest api.Module, stack []uint64) {
+	inv := invocationOf(ctx)
+	if inv.replied {
+		stack[0] = uint64(abi.Conflict)
+		return
+	}
+	inv.reply, inv.replied = copyIn(guest, stack[0], stack[1], inv.limits.Reply), true
+	stack[0] = uint64(abi.OK)
+}
+
+func logLine(ctx context.Context, guest api.Module, stack []uint64) {
+	inv := invocationOf(ctx)
+	// A line that is too long is cut, not punished: it is often an error text.
+	length := min(uint64(api.DecodeU32(stack[2])), uint64(inv.limits.Log))
+	inv.log.line(api.DecodeI32(stack[0]), copyIn(guest, stack[1], length, inv.limits.Log))
+}
+
+// maxHostRequest bounds the JSON that a guest hands to an operation, in bytes.
+const maxHostRequest = 64 << 10
+
+func perform(op hostcall.Operation) api.GoModuleFunc {
+	return func(ctx context.Context, guest api.Module, stack []uint64) {
+		inv := invocationOf(ctx)
+		if inv.used.HostCalls >= inv.limits.HostCalls {
+			panic(&Fault{Code: abi.Limit, Reason: "the module made more host calls than it may"})
+		}
+		inv.used.HostCalls++
+		code, result := op.Call(ctx, inv.caller, copyIn(guest, stack[0], stack[1], maxHostRequest))
+		// Work that went on beyond the deadline must not reach the guest.
+		if err := ctx.Err(); err != nil {
+			panic(&Fault{Code: abi.Timeout, Reason: "stopped in a host call: " + err.Error()})
+		}
+		inv.result = slices.Clip(result)
+		stack[0] = uint64(abi.Pack(code, uint32(len(result))))
+	}
+}

@@ -1,0 +1,155 @@
+// Package capability decides what a module may reach (F1): the closed list of
+// capabilities, grants with scopes, and whether a target lies inside a scope.
+// Everything is pure. The zero value of every type denies.
+package capability
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Name is a capability's name, as it stands in manifests and in the config.
+type Name string
+
+// The capabilities of this version.
+const (
+	MetricsHost       Name = "metrics.host"
+	MetricsCPU        Name = "metrics.cpu"
+	MetricsMemory     Name = "metrics.memory"
+	MetricsDisk       Name = "metrics.disk"
+	MetricsSensors    Name = "metrics.sensors"
+	MetricsProcesses  Name = "metrics.processes"
+	MetricsUsers      Name = "metrics.users"
+	DockerInfo        Name = "docker.info"
+	ContainersList    Name = "docker.containers.list"
+	ContainersInspect Name = "docker.containers.inspect"
+	ContainersStats   Name = "docker.containers.stats"
+	BotModules        Name = "bot.modules"
+)
+
+// scoped says for each capability whether it takes a scope of containers.
+var scoped = map[Name]bool{
+	MetricsHost: false, MetricsCPU: false, MetricsMemory: false, MetricsDisk: false,
+	MetricsSensors: false, MetricsProcesses: false, MetricsUsers: false,
+	DockerInfo: false, BotModules: false,
+	ContainersList: true, ContainersInspect: true, ContainersStats: true,
+}
+
+// Names returns every capability, sorted.
+func Names() []Name {
+	names := make([]Name, 0, len(scoped))
+	for name := range scoped {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Request is a capability with its scope as somebody wrote it: a manifest
+// that asks, or a config that grants.
+type Request struct {
+	Name  string
+	Scope []string
+}
+
+// Set is a set of granted capabilities. The zero Set grants nothing.
+type Set struct {
+	// granted holds for each capability one scope for each party that had a
+	// say; a target must lie inside all of them.
+	granted map[Name][]Scope
+}
+
+// Parse checks requests and makes them a Set. Its error joins all faults: an
+// unknown name, a name twice, a scope that is missing, malformed, or given to
+// a capability that takes none.
+func Parse(requests []Request) (Set, error) {
+	set := Set{granted: make(map[Name][]Scope, len(requests))}
+	var faults []error
+	for _, r := range requests {
+		name := Name(r.Name)
+		scope, err := parseFor(name, r.Scope)
+		if _, twice := set.granted[name]; err == nil && twice {
+			err = errors.New("is there twice")
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("capability %q: %w", r.Name, err))
+			continue
+		}
+		set.granted[name] = []Scope{scope}
+	}
+	if len(faults) > 0 {
+		return Set{}, errors.Join(faults...)
+	}
+	return set, nil
+}
+
+func parseFor(name Name, patterns []string) (Scope, error) {
+	takesScope, known := scoped[name]
+	switch {
+	case !known:
+		return Scope{}, errors.New("unknown in this version")
+	case takesScope && len(patterns) == 0:
+		return Scope{}, errors.New(`needs a scope: container names such as "web-*", "label:KEY=VALUE", "project:NAME", or "*" for all`)
+	case !takesScope && len(patterns) > 0:
+		return Scope{}, errors.New("takes no scope")
+	}
+	return ParseScope(patterns)
+}
+
+// Narrow returns what both sets grant. A target must lie inside the scopes of
+// both.
+func (s Set) Narrow(other Set) Set {
+	both := Set{granted: map[Name][]Scope{}}
+	for name, scopes := range s.granted {
+		if more, ok := other.granted[name]; ok {
+			both.granted[name] = slices.Concat(scopes, more)
+		}
+	}
+	return both
+}
+
+// Missing returns the capabilities that s has and other has not, sorted.
+func (s Set) Missing(other Set) []Name {
+	var missing []Name
+	for name := range s.granted {
+		if !other.Has(name) {
+			missing = append(missing, name)
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
+
+// Has reports whether a capability is granted at all, in whatever scope.
+func (s Set) Has(name Name) bool { return len(s.granted[name]) > 0 }
+
+// Allows reports whether a capability is granted for a container.
+func (s Set) Allows(name Name, target Target) bool {
+	scopes := s.granted[name]
+	for _, scope := range scopes {
+		if !scope.Contains(target) {
+			return false
+		}
+	}
+	return len(scopes) > 0
+}
+
+// String lists the capabilities with their scopes, sorted, for logs.
+func (s Set) String() string {
+	var out []string
+	for _, name := range Names() {
+		for i, scope := range s.granted[name] {
+			text := string(name)
+			if len(scope.patterns) > 0 {
+				text += "{" + strings.Join(scope.source, ",") + "}"
+			}
+			if i > 0 {
+				text = "∩ " + text
+			}
+			out = append(out, text)
+		}
+	}
+	return strings.Join(out, " ")
+}
