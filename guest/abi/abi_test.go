@@ -27,7 +27,7 @@ func goodManifest() Manifest {
 	return Manifest{
 		Name: "hello", Version: "1.0.0", Description: "says hello", Author: "somebody", ABI: Version,
 		Commands: []Command{{Name: "hello", Description: "Say hello", Who: WhoUser,
-			Menu: &MenuEntry{Section: "main", Label: "👋 Hello", Row: 1, Column: 1}}},
+			Menus: []MenuEntry{{Section: "main", Label: "👋 Hello", Row: 1, Column: 1}, {Section: "more", Label: "👋 Hello", Row: 2, Column: 1}}}},
 		Capabilities: []CapabilityRequest{{Name: "docker.info", Reason: "greets the engine"}},
 	}
 }
@@ -49,7 +49,10 @@ func TestManifestCheck(t *testing.T) {
 		{"command with dash", func(m *Manifest) { m.Commands[0].Name = "a-b" }, `command "a-b"`},
 		{"command for nobody", func(m *Manifest) { m.Commands[0].Who = "" }, "who is"},
 		{"same command twice", func(m *Manifest) { m.Commands = append(m.Commands, m.Commands[0]) }, "twice"},
-		{"menu without row", func(m *Manifest) { m.Commands[0].Menu.Row = 0 }, "menu"},
+		{"menu without row", func(m *Manifest) { m.Commands[0].Menus[1].Row = 0 }, "row and column"},
+		{"menu without label", func(m *Manifest) { m.Commands[0].Menus[0].Label = "" }, "label"},
+		{"same section twice", func(m *Manifest) { m.Commands[0].Menus[1].Section = "main" }, `section "main" twice`},
+		{"nine menus", func(m *Manifest) { m.Commands[0].Menus = make([]MenuEntry, 9) }, "at most 8"},
 		{"capability without reason", func(m *Manifest) { m.Capabilities[0].Reason = "" }, "reason"},
 		{"same capability twice", func(m *Manifest) { m.Capabilities = append(m.Capabilities, m.Capabilities[0]) }, "twice"},
 		{"negative limit", func(m *Manifest) { m.Limits.TimeoutMS = -1 }, "limits"},

@@ -37,8 +37,8 @@ type Command struct {
 	Name        string `json:"name" yaml:"name"`
 	Description string `json:"description" yaml:"description"`
 	Who         string `json:"who" yaml:"who"`
-	// Menu places the command on a reply keyboard.
-	Menu *MenuEntry `json:"menu,omitempty" yaml:"menu"`
+	// Menus places the command on reply keyboards, once for each entry.
+	Menus []MenuEntry `json:"menus,omitempty" yaml:"menus"`
 	// Aliases are further words that run the command when typed alone.
 	Aliases []string `json:"aliases,omitempty" yaml:"aliases"`
 	// Hidden keeps the command out of the list of commands; it still runs.
@@ -79,6 +79,7 @@ const (
 	maxCommands    = 64
 	maxCapability  = 64
 	maxScope       = 64
+	maxMenus       = 8
 	maxMenuRow     = 16
 	maxMenuLabel   = 40
 	maxAliases     = 8
@@ -152,8 +153,22 @@ func (c Command) check() error {
 			return fmt.Errorf("alias %q: one line of at most %d bytes", alias, maxMenuLabel)
 		}
 	}
-	if e := c.Menu; e != nil && (!isName(e.Section, '-') || !isLine(e.Label, maxMenuLabel) || e.Row < 1 || e.Row > maxMenuRow || e.Column < 1 || e.Column > maxMenuRow) {
-		return fmt.Errorf("menu: a section, a label of at most %d bytes, row and column from 1 to %d", maxMenuLabel, maxMenuRow)
+	return checkMenus(c.Menus)
+}
+
+func checkMenus(menus []MenuEntry) error {
+	if len(menus) > maxMenus {
+		return fmt.Errorf("menus: at most %d", maxMenus)
+	}
+	sections := map[string]bool{}
+	for _, e := range menus {
+		if !isName(e.Section, '-') || !isLine(e.Label, maxMenuLabel) || e.Row < 1 || e.Row > maxMenuRow || e.Column < 1 || e.Column > maxMenuRow {
+			return fmt.Errorf("menus: a section, a label of at most %d bytes, row and column from 1 to %d", maxMenuLabel, maxMenuRow)
+		}
+		if sections[e.Section] {
+			return fmt.Errorf("menus: section %q twice", e.Section)
+		}
+		sections[e.Section] = true
 	}
 	return nil
 }

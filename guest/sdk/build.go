@@ -23,6 +23,10 @@ func Time(ms int64) Span { return Span{Time: ms, Style: abi.StyleTime} }
 // since 1970 UTC.
 func Ago(ms int64) Span { return Span{Time: ms, Style: abi.StyleAgo} }
 
+// AsOf is the line that says when a view was made: when the host began to
+// handle the request.
+func AsOf(req Request) Block { return Text(Italic("As of "), Time(req.Time)) }
+
 // Heading is a bold line.
 func Heading(text string) Block {
 	return Block{Kind: abi.BlockHeading, Spans: []Span{Plain(text)}}

@@ -1,6 +1,9 @@
 package sdk
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // The formatters below write numbers as people read them, without package fmt,
 // which would add a third to a module's size.
@@ -57,4 +60,87 @@ func Duration(seconds int64) string {
 		return text
 	}
 	return ""
+}
+
+// Line makes one line of foreign text: characters that break lines or turn
+// the direction of writing become U+FFFD, and a text of more than limit runes
+// loses its middle to an ellipsis, since names often differ at their ends.
+func Line(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || (r >= 0x7f && r < 0xa0) || (r >= 0x2028 && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
+			return '\ufffd'
+		}
+		return r
+	}, text)
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	if limit < 1 {
+		return ""
+	}
+	head := limit / 2
+	tail := limit - head - 1
+	return string(runes[:head]) + "…" + string(runes[len(runes)-tail:])
+}
+
+// Bounds of a button's label: what fits on a phone, and what the host takes.
+const (
+	labelRunes = 40
+	labelBytes = 64
+)
+
+// Label is [Line] for a button's label.
+func Label(text string) string {
+	for limit := labelRunes; ; limit-- {
+		if label := Line(text, limit); len(label) <= labelBytes {
+			return label
+		}
+	}
+}
+
+// UTC writes a moment for files, which the host does not write into:
+// "2026-01-31T23:59:59Z". Unit: milliseconds since 1970 UTC.
+func UTC(ms int64) string {
+	seconds := floorDiv(ms, 1000)
+	days := floorDiv(seconds, 86400)
+	second := seconds - days*86400
+	year, month, day := civil(days)
+	two := func(n int64) string { return pad(n, 2) }
+	return pad(year, 4) + "-" + two(month) + "-" + two(day) +
+		"T" + two(second/3600) + ":" + two(second/60%60) + ":" + two(second%60) + "Z"
+}
+
+// civil turns days since 1970 into a date of the Gregorian calendar; see
+// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". Counting from
+// 1 March puts the leap day at the end of the year, and 400 years always have
+// 146,097 days.
+func civil(days int64) (year, month, day int64) {
+	days += 719468 // from 0000-03-01
+	era := floorDiv(days, 146097)
+	dayOfEra := days - era*146097
+	yearOfEra := (dayOfEra - dayOfEra/1460 + dayOfEra/36524 - dayOfEra/146096) / 365
+	dayOfYear := dayOfEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
+	marchMonth := (5*dayOfYear + 2) / 153
+	day = dayOfYear - (153*marchMonth+2)/5 + 1
+	year, month = yearOfEra+era*400, marchMonth+3
+	if month > 12 {
+		year, month = year+1, month-12
+	}
+	return year, month, day
+}
+
+func floorDiv(a, b int64) int64 {
+	if a%b < 0 {
+		return a/b - 1
+	}
+	return a / b
+}
+
+func pad(n int64, width int) string {
+	digits := strconv.FormatInt(n, 10)
+	if len(digits) >= width {
+		return digits
+	}
+	return strings.Repeat("0", width-len(digits)) + digits
 }

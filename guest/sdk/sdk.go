@@ -107,3 +107,16 @@ func CodeOf(err error) abi.Code {
 	}
 	return abi.Internal
 }
+
+// MessageOf returns the sentence of a host call's error, for a view that
+// shows what it has and says what is missing; "" for nil.
+func MessageOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	var known *Error
+	if errors.As(err, &known) {
+		return known.Message
+	}
+	return "Something went wrong."
+}

@@ -5,7 +5,10 @@ package sdk
 import (
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 )
@@ -102,5 +105,67 @@ func TestDoPairsArguments(t *testing.T) {
 	got, err := json.Marshal(b)
 	if want := `{"label":"Next","action":"page","args":{"n":"2"}}`; err != nil || string(got) != want {
 		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+}
+
+func TestMessageOf(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{nil, ""},
+		{Fail(abi.Timeout, "It took too long."), "It took too long."},
+		{errors.New("secret detail"), "Something went wrong."},
+	} {
+		if got := MessageOf(test.err); got != test.want {
+			t.Errorf("MessageOf(%v) = %q, want %q", test.err, got, test.want)
+		}
+	}
+}
+
+func TestLine(t *testing.T) {
+	for _, test := range []struct {
+		text  string
+		limit int
+		want  string
+	}{
+		{"nginx", 5, "nginx"},
+		{"project-web-1", 7, "pro…b-1"},
+		{"project-web-1", 1, "…"},
+		{"nginx", 0, ""},
+		{"", 0, ""},
+		{"x\n✅ fine", 20, "x\ufffd✅ fine"},
+		{"abc\u202efdp.exe", 20, "abc\ufffdfdp.exe"},
+		{"\xff", 20, "\ufffd"},
+		{"👨‍👩‍👧", 20, "👨‍👩‍👧"},
+	} {
+		if got := Line(test.text, test.limit); got != test.want {
+			t.Errorf("Line(%q, %d) = %q, want %q", test.text, test.limit, got, test.want)
+		}
+	}
+}
+
+func TestLabelFitsAButton(t *testing.T) {
+	for _, test := range []struct{ text, want string }{
+		{"🟢 web", "🟢 web"},
+		{strings.Repeat("a", 40) + strings.Repeat("b", 20), strings.Repeat("a", 20) + "…" + strings.Repeat("b", 19)},
+		{strings.Repeat("界", 40), strings.Repeat("界", 10) + "…" + strings.Repeat("界", 10)},
+	} {
+		if got := Label(test.text); got != test.want || len(got) > 64 {
+			t.Errorf("Label(%q) = %q of %d bytes, want %q", test.text, got, len(got), test.want)
+		}
+	}
+}
+
+func TestUTCAgreesWithPackageTime(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	moments := []int64{0, -1, 951782400000, 951868799999, 4107542399000}
+	for range 10000 {
+		moments = append(moments, random.Int64N(253402300800000)) // to the end of 9999
+	}
+	for _, ms := range moments {
+		if got, want := UTC(ms), time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05Z"); got != want {
+			t.Fatalf("UTC(%d) = %s, want %s", ms, got, want)
+		}
 	}
 }

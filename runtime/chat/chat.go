@@ -129,3 +129,15 @@ type Received struct {
 	ID   int64
 	Data []byte
 }
+
+// Route says which module handles an update, and how.
+type Route struct {
+	Module string
+	// Command or Action is set. Args go with an Action, Text with a Command.
+	Command string
+	Action  string
+	Args    map[string]string
+	Text    string
+	// Who may run it: "anybody", "user" or "admin". Empty: nobody.
+	Who string
+}

@@ -45,3 +45,6 @@ func firstLine(err error) error {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return errors.New(line)
 }
+
+// FaultCode returns the code, for those who must not know this package.
+func (f *Fault) FaultCode() abi.Code { return f.Code }

@@ -53,7 +53,7 @@ func Open(dir string) (*Store, error) {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("%s: %w", dir, ErrInUse)
 	case err != nil:
-		return nil, fmt.Errorf("%s is not a usable state file (move it away to start afresh, or restore a backup): %w", path, err)
+		return nil, unusable(path, err)
 	}
 	return start(db)
 }
@@ -77,11 +77,16 @@ func OpenMemory() (*Store, error) {
 }
 
 // makePrivate makes a directory that only its owner can enter, or checks that
-// it is one and can be written to.
+// it is one.
 func makePrivate(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("state directory: %w (choose another with --state-dir, mount a volume there, or use --ephemeral)", err)
 	}
+	return checkPrivate(dir)
+}
+
+// checkPrivate checks that a directory can be written to, and by nobody else.
+func checkPrivate(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("state directory: %w", err)
@@ -248,4 +253,50 @@ func (w write) answer(err error) {
 	if w.result != nil {
 		w.result <- err
 	}
+}
+
+// Check reports what would keep [Open] from opening the state in a directory,
+// without making or changing anything. A directory that is not there yet is
+// fine if it can be made.
+func Check(dir string) error {
+	parent := dir
+	for {
+		info, err := os.Stat(parent)
+		if err == nil {
+			if !info.IsDir() {
+				return fmt.Errorf("state directory: %s is not a directory", parent)
+			}
+			break
+		}
+		up := filepath.Dir(parent)
+		if !errors.Is(err, fs.ErrNotExist) || up == parent {
+			return fmt.Errorf("state directory: %w", err)
+		}
+		parent = up
+	}
+	if parent != dir {
+		if err := unix.Access(parent, unix.W_OK|unix.X_OK); err != nil {
+			return fmt.Errorf("state directory %s cannot be made: %s: %w (choose another with --state-dir)", dir, parent, err)
+		}
+		return nil
+	}
+	if err := checkPrivate(dir); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: 100 * time.Millisecond, ReadOnly: true})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("%s: %w", dir, ErrInUse)
+	case err != nil:
+		return unusable(path, err)
+	}
+	return db.Close()
+}
+
+func unusable(path string, err error) error {
+	return fmt.Errorf("%s is not a usable state file (move it away to start afresh, or restore a backup): %w", path, err)
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -16,7 +15,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 )
 
@@ -144,48 +142,55 @@ func TestWindowOfSeenUpdatesIsBounded(t *testing.T) {
 func TestKeyboards(t *testing.T) {
 	ctx, dir := context.Background(), privateDir(t)
 	s := open(t, dir)
-	id, err := KeyboardID(rand.Reader, noon)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(id)+len(".99") > chat.MaxCallbackData {
-		t.Errorf("id %q does not fit into callback data", id)
-	}
-	want := Keyboard{Module: "m", User: 1, Chat: -2, Expires: noon.Add(time.Hour), Buttons: []abi.Button{{Label: "x", Action: "a", Args: map[string]string{"k": "v"}}}}
-	if err := s.PutKeyboard(ctx, id, want); err != nil {
+	if err := s.PutKeyboard(ctx, "0001x", noon.Add(time.Hour), []byte("value")); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
 	s = open(t, dir)
-	got, found, err := s.Keyboard(id)
-	if err != nil || !found || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %+v, %v, %v", got, found, err)
+	if got, expires, err := s.Keyboard("0001x"); err != nil || string(got) != "value" || !expires.Equal(noon.Add(time.Hour)) {
+		t.Errorf("got %q, %v, %v", got, expires, err)
 	}
-	if _, found, err := s.Keyboard(id[:len(id)-1]); found || err != nil {
-		t.Errorf("a shortened id finds something: %v", err)
+	for _, other := range []string{"", "0001", "0001x ", strings.Repeat("x", 100_000)} {
+		if got, expires, err := s.Keyboard(other); got != nil || !expires.IsZero() || err != nil {
+			t.Errorf("id %.10q finds %q, %v, %v", other, got, expires, err)
+		}
 	}
-	if err := s.Prune(ctx, noon.Add(59*time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	if _, found, _ := s.Keyboard(id); !found {
-		t.Error("gone before its time")
-	}
-	if err := s.Prune(ctx, noon.Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	if _, found, _ := s.Keyboard(id); found {
-		t.Error("still there after its time")
+	for _, step := range []struct {
+		at   time.Duration
+		want string
+	}{{59 * time.Minute, "value"}, {time.Hour, ""}} {
+		if err := s.Prune(ctx, noon.Add(step.at)); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, _ := s.Keyboard("0001x"); string(got) != step.want {
+			t.Errorf("after %v: %q, want %q", step.at, got, step.want)
+		}
 	}
 }
 
-func TestKeyboardIDsAreRandomAndNeedRandomness(t *testing.T) {
-	a, _ := KeyboardID(rand.Reader, noon)
-	b, _ := KeyboardID(rand.Reader, noon)
-	if a == b {
-		t.Error("two ids are the same")
+func TestKeyboardsAreBounded(t *testing.T) {
+	ctx := context.Background()
+	s, err := OpenMemory()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := KeyboardID(bytes.NewReader(nil), noon); err == nil {
-		t.Error("no randomness, no error")
+	defer s.Close()
+	var wg sync.WaitGroup
+	for i := range keyboardsAtMax + 100 {
+		wg.Go(func() {
+			if err := s.PutKeyboard(ctx, fmt.Sprintf("%08x", i), noon.Add(time.Hour), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.Prune(ctx, noon); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]bool{fmt.Sprintf("%08x", 99): false, fmt.Sprintf("%08x", 100): true} {
+		if _, expires, _ := s.Keyboard(id); expires.IsZero() == want {
+			t.Errorf("keyboard %s kept: %v, want %v", id, !want, want)
+		}
 	}
 }
 

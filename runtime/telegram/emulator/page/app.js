@@ -36,8 +36,6 @@ const taps = new Taps({
   failed: (error) => toast(error.message),
 });
 
-start();
-
 async function start() {
   watchBanner();
   try {
@@ -57,7 +55,9 @@ async function start() {
 
 // --- who and where -------------------------------------------------------
 
-const hashOf = (as, id) => `#as=${as}&chat=${id}`;
+function hashOf(as, id) {
+  return `#as=${as}&chat=${id}`;
+}
 
 function goTo(as, id) {
   location.hash = hashOf(as, id);
@@ -102,7 +102,7 @@ function drawPeople() {
 
 function drawPerson(one) {
   const links = one.chats.map((room) => make("li", {}, make("a", { class: "chat-link", href: hashOf(one.id, room.id) },
-    make("span", { class: `avatar small ${hue(room.type === "private" ? bot.id : room.id)}`, "aria-hidden": "true" }, initial(room.title)),
+    make("span", { class: `avatar small ${hue(room.id, room.type === "private")}`, "aria-hidden": "true" }, initial(room.title)),
     make("span", { class: "chat-link-text" }, name(room.title),
       make("span", { class: "chat-kind" }, room.type === "private" ? "private chat" : "group")))));
   return make("section", { class: "person", "data-persona": one.id },
@@ -117,9 +117,8 @@ function drawHead() {
     make("option", { value: room.id }, isolated(room.title))));
   byId("chat").value = chat.id;
   byId("avatar").textContent = initial(chat.title);
-  byId("avatar").className = `avatar ${hue(chat.type === "private" ? bot.id : chat.id)}`;
-  byId("about").replaceChildren(name(persona.name), make("span", { class: `role ${persona.role}` }, persona.role),
-    make("span", {}, persona.about));
+  byId("avatar").className = `avatar ${hue(chat.id, chat.type === "private")}`;
+  byId("about").replaceChildren(name(persona.name), " ", persona.about);
   document.title = `${chat.title} – ${persona.name}`;
   for (const link of byId("people").querySelectorAll("a")) {
     if (link.hash === hashOf(persona.id, chat.id)) link.setAttribute("aria-current", "page");
@@ -197,11 +196,14 @@ function tapped(messageId, data, label) {
 
 // --- connection ----------------------------------------------------------
 
-const isLive = () => document.body.dataset.state === "live";
+function isLive() {
+  return document.body.dataset.state === "live";
+}
 
 function setLive(live) {
   document.body.dataset.state = live ? "live" : "lost";
   composer.setLive(live);
+  if (!live) restStatus();
   watchBanner();
 }
 
@@ -211,3 +213,5 @@ function watchBanner() {
   if (isLive()) show();
   else bannerTimer = setTimeout(show, BANNER_AFTER_MS);
 }
+
+start();

@@ -22,6 +22,7 @@ export function drawMessage(message, view) {
     "aria-label": `${own ? "You" : sender}, ${timeOf(message)}`,
     tabindex: "-1",
   }, drawBubble(message, view, own));
+  if (message.photo) reserve(article, message.photo);
   if (message.inline?.length) article.append(drawInline(message, view));
   return article;
 }
@@ -40,7 +41,7 @@ export function paintTaps(article, messageId, tapState) {
 function drawBubble(message, view, own) {
   const bubble = make("div", { class: "bubble" });
   if (view.group && !own) {
-    bubble.append(make("p", { class: `sender ${hue(message.from?.id)}`, "aria-hidden": "true" }, name(message.from?.name)));
+    bubble.append(make("p", { class: `sender ${hue(message.from?.id, message.from?.bot)}`, "aria-hidden": "true" }, name(message.from?.name)));
   }
   if (message.photo) bubble.append(drawPhoto(message, view));
   if (message.document) bubble.append(drawDocument(message.document));
@@ -64,7 +65,14 @@ function drawMeta(message) {
 
 const timeOf = (message) => clock.format(message.date * 1000);
 
-// Width and height reserve the place, so that a loading photo moves nothing.
+// reserve gives the message the width its photo will have, and the width the
+// height, so that a photo that is still loading moves nothing later.
+function reserve(article, { width, height }) {
+  article.classList.add("has-photo");
+  article.style.setProperty("--photo-width", `${width || 320}px`);
+  article.style.setProperty("--photo-ratio", String(width && height ? width / height : 1));
+}
+
 function drawPhoto(message, view) {
   const { file_id: id, width, height } = message.photo;
   const address = fileAddress(id);

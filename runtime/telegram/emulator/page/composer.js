@@ -17,6 +17,7 @@ export class Composer {
   #keyboard = null;
   #folded = false;
   #sent = [];
+  #shift = false; // whether Shift was held at the last key
   #recalled = -1; // index into #sent, -1 while nothing is recalled
 
   constructor(send) {
@@ -27,6 +28,7 @@ export class Composer {
     });
     this.#input.addEventListener("input", () => this.#typed());
     this.#input.addEventListener("keydown", (event) => this.#inputKey(event));
+    this.#input.addEventListener("beforeinput", (event) => this.#lineBreak(event));
     this.#menu.addEventListener("keydown", (event) => this.#menuKey(event));
     this.#slash.addEventListener("click", () => this.#slashTapped());
     this.#toggle.addEventListener("click", () => this.#fold(!this.#folded));
@@ -119,6 +121,7 @@ export class Composer {
   }
 
   #inputKey(event) {
+    this.#shift = event.shiftKey;
     if (event.isComposing) return; // Enter then ends the input method's word
     const menuOpen = !this.#menu.hidden;
     if (event.key === "Enter" && !event.shiftKey) {
@@ -130,6 +133,14 @@ export class Composer {
       const step = event.key === "ArrowUp" ? -1 : 1;
       if (menuOpen ? this.#moveInMenu(step) : this.#recall(step)) event.preventDefault();
     }
+  }
+
+  // Some screen keyboards and remote controls bring Enter as text, without a
+  // key or after it. That is the same wish: send, and no line break.
+  #lineBreak(event) {
+    if (event.inputType !== "insertLineBreak" || this.#shift) return;
+    event.preventDefault();
+    this.#submit();
   }
 
   // recall goes through what was sent, but never over a text being written.

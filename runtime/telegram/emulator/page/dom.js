@@ -31,8 +31,8 @@ export const isolated = (text) => `\u2068${text}\u2069`;
 /** Whether the reader asked for little motion. */
 export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-/** One of seven colours for a user or chat, always the same for the same id. */
-export const hue = (id) => `hue-${Math.abs(Number(id) || 0) % 7}`;
+/** A colour for a user or chat, always the same for the same id. The bot's is its own. */
+export const hue = (id, bot = false) => (bot ? "hue-bot" : `hue-${Math.abs(Number(id) || 0) % 6}`);
 
 /** The first character of a name, whole even when it is an emoji. */
 export function initial(text) {

@@ -15,6 +15,7 @@ export class Log {
   #messages = new Map(); // id -> {message, node}
   #view = null;
   #atBottom = true;
+  #lastTop = 0;
   #unseen = 0;
 
   constructor() {
@@ -152,8 +153,12 @@ export class Log {
 
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#root;
-    this.#atBottom = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
-    if (this.#atBottom) this.#seen();
+    const near = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
+    // Only going up leaves the bottom: a keyboard that opens also puts distance
+    // between the two, and then the log has to follow.
+    if (near) this.#seen();
+    if (near || scrollTop < this.#lastTop) this.#atBottom = near;
+    this.#lastTop = scrollTop;
   }
 
   #announceNew() {

@@ -125,7 +125,7 @@ function wrap(source, span, content) {
 
 function link(address, content) {
   const href = safeLink(address);
-  if (href === null) return make("span", { class: "tag" }, content);
+  if (href === null) return make("span", {}, content); // must not look like a link either
   return make("a", { href, title: href, target: "_blank", rel: "noopener noreferrer" }, content);
 }
 

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/modules"
+	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/runtime/docker"
+	"github.com/cofferdam-bot/cofferdam/runtime/engine"
+	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
+	"github.com/cofferdam-bot/cofferdam/runtime/metrics"
+	"github.com/cofferdam-bot/cofferdam/runtime/pipeline"
+	"github.com/cofferdam-bot/cofferdam/runtime/registry"
+	"github.com/cofferdam-bot/cofferdam/runtime/schedule"
+	"github.com/cofferdam-bot/cofferdam/runtime/store"
+	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
+	"github.com/cofferdam-bot/cofferdam/security/access"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
+	"github.com/cofferdam-bot/cofferdam/security/ratelimit"
+)
+
+// Rule A8: what one user may ask, and for how many users that is remembered.
+const (
+	userUpdates = 8
+	userSpan    = 10 * time.Second
+	usersAtMost = 10_000
+)
+
+// shutdownGrace is how long running commands may go on after a signal.
+const shutdownGrace = 10 * time.Second
+
+// options are what the command line decides.
+type options struct {
+	stateDir string // empty: state in memory
+	cacheDir string // of compiled modules; empty: in memory
+	log      *zap.Logger
+	// userLimit and load are there for benchmarks: the figures of the whole
+	// bot without A8, and with modules compiled into the host.
+	userLimit *ratelimit.Window
+	load      func(context.Context, engine.Source) (registry.Runner, error)
+}
+
+// app is every part of the bot. It is built by newApp, from the bottom up, and
+// closed in the opposite order.
+type app struct {
+	cfg  *config.Config
+	log  *zap.Logger
+	open []func(context.Context) error // what to close, the last first
+
+	store     *store.Store
+	docker    *docker.Client
+	client    *telegram.Client
+	sender    *telegram.Sender
+	registry  *registry.Registry
+	pipeline  *pipeline.Pipeline
+	deletions *schedule.Deletions
+	identity  *identity
+	met       *met
+}
+
+// newApp builds the bot. Nothing is sent or received yet, but modules begin to
+// load.
+func newApp(ctx context.Context, cfg *config.Config, o options) (a *app, err error) {
+	a = &app{cfg: cfg, log: o.log, identity: newIdentity(), met: newMet(access.New(policy(cfg)))}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	for _, build := range []func(context.Context, options) error{
+		a.openStore, a.openDocker, a.openTelegram, a.openModules, a.openPipeline,
+	} {
+		if err := build(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// closing registers what is to be closed.
+func (a *app) closing(f func(context.Context) error) { a.open = append(a.open, f) }
+
+func (a *app) close(ctx context.Context) error {
+	var errs []error
+	for i := len(a.open) - 1; i >= 0; i-- {
+		errs = append(errs, a.open[i](ctx))
+	}
+	a.open = nil
+	return errors.Join(errs...)
+}
+
+func (a *app) openStore(_ context.Context, o options) (err error) {
+	if o.stateDir == "" {
+		a.store, err = store.OpenMemory()
+	} else {
+		a.store, err = store.Open(o.stateDir)
+	}
+	if err != nil {
+		return err
+	}
+	a.closing(func(context.Context) error { return a.store.Close() })
+	return nil
+}
+
+// openDocker makes the client. An engine that is not there is no reason to
+// stop, unless the operator wants it so.
+func (a *app) openDocker(ctx context.Context, _ options) (err error) {
+	a.docker, err = docker.New(docker.Config{Hosts: a.cfg.Docker.Host, Debug: a.cfg.Docker.DebugDockerClient}, a.log.Named("docker"))
+	if err != nil {
+		return exitWith(exitConfig, err)
+	}
+	a.closing(func(context.Context) error { return a.docker.Close() })
+	if !a.cfg.Docker.StrictAccess {
+		return nil
+	}
+	for _, host := range a.docker.Hosts() {
+		if err := a.docker.Ping(ctx, host); err != nil {
+			return exitWith(exitDocker, fmt.Errorf("docker.strict_access is set, and the engine %s is not there: %w", host, err))
+		}
+	}
+	return nil
+}
+
+func (a *app) openTelegram(context.Context, options) (err error) {
+	a.client, err = telegram.New(telegram.Options{Token: string(a.cfg.BotToken.ProdToken), APIURL: a.cfg.Telegram.APIURL})
+	if err != nil {
+		return exitWith(exitConfig, err)
+	}
+	a.closing(func(context.Context) error { a.client.Close(); return nil })
+	flood := a.cfg.Telegram.Flood
+	a.sender = telegram.NewSender(a.client, telegram.SenderOptions{
+		Flood: telegram.Flood{Overall: flood.Overall, Chat: flood.Chat, Group: flood.Group},
+		Log:   a.log.Named("telegram"),
+	})
+	a.closing(a.sender.Close)
+	a.deletions = schedule.NewDeletions(a.store, a.sender.Delete, time.Now, a.log.Named("schedule"))
+	return nil
+}
+
+func (a *app) openModules(ctx context.Context, o options) error {
+	builtin, err := modules.Builtin()
+	if err != nil {
+		return err
+	}
+	// The registry describes the bot to modules, and the engine serves the
+	// registry: the sources are filled in when both are there.
+	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, time.Now), Bot: botOf{a}}
+	runtimes, err := engine.New(o.cacheDir, hostcall.Table(sources))
+	if err != nil {
+		return err
+	}
+	a.closing(runtimes.Close)
+	load := o.load
+	if load == nil {
+		load = func(ctx context.Context, s engine.Source) (registry.Runner, error) { return runtimes.Load(ctx, s) }
+	}
+	a.registry = registry.New(registry.Config{
+		Load: load, Username: a.identity.username, Log: a.log.Named("registry"), Version: version(), Started: time.Now(),
+	}, runtime.GOMAXPROCS(0))
+	// Loading ends with the app, not with the call that built it.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	a.closing(func(closing context.Context) error { cancel(); return a.registry.Close(closing) })
+	for _, file := range builtin {
+		if err := a.registry.Add(ctx, a.spec(file)); err != nil {
+			return fmt.Errorf("built-in %w", err)
+		}
+	}
+	return nil
+}
+
+// spec says how a built-in module runs. It is granted what its manifest asks;
+// the config can narrow that.
+func (a *app) spec(file modules.File) registry.Spec {
+	limits := a.cfg.Modules.LimitsFor(file.Name)
+	spec := registry.Spec{Wasm: file.Data, Digest: file.Digest, BuiltIn: true, Limits: engine.Limits{
+		Memory: int64(limits.Memory), Timeout: limits.Timeout, HostCalls: limits.HostCalls,
+		Reply: int(limits.Reply), Log: int(limits.Log), Concurrency: limits.Concurrency,
+	}}
+	if granted, ok := a.cfg.Modules.Grants[file.Name]; ok {
+		spec.Granted = []capability.Request{}
+		for _, g := range granted {
+			spec.Granted = append(spec.Granted, capability.Request{Name: g.Capability, Scope: g.Scope})
+		}
+	}
+	return spec
+}
+
+// botOf lets modules ask about the bot once all of it is there.
+type botOf struct{ *app }
+
+func (b botOf) Describe(role string) abi.BotInfo { return b.registry.Describe(role) }
+
+func (a *app) openPipeline(_ context.Context, o options) error {
+	limit := o.userLimit
+	if limit == nil {
+		limit = ratelimit.New(userUpdates, userSpan, usersAtMost)
+	}
+	a.pipeline = pipeline.New(pipeline.Config{
+		Journal: a.store, Keyboards: a.store, Delete: a.deletions.Add,
+		Modules: a.registry, Sender: a.sender, Access: a.met, Decode: telegram.Decode,
+		MaxAge: a.cfg.Telegram.MaxUpdateAge, UserLimit: limit,
+		Log: a.log.Named("pipeline"), Now: time.Now, Random: rand.Reader, Zone: time.Local,
+	})
+	a.closing(func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
+		defer cancel()
+		a.pipeline.Close(ctx)
+		return nil
+	})
+	return nil
+}
+
+// policy is who may use the bot (A1, A5).
+func policy(cfg *config.Config) access.Policy {
+	return access.Policy{
+		Users: cfg.AccessControl.AllowedUserIDs, Admins: cfg.AccessControl.AllowedAdminsIDs,
+		Chats: cfg.AccessControl.AllowedChatIDs, GroupChats: cfg.ChatID.GlobalChatID,
+	}
+}
+
+// serve takes updates until the context ends. It returns nil then, and an
+// error if Telegram refuses the token.
+func (a *app) serve(ctx context.Context) error {
+	pending, err := a.store.Pending()
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	for _, u := range pending {
+		a.pipeline.Resume(u.Received, u.Started)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer cancel()
+	workers.Go(func() { a.deletions.Run(ctx) })
+	workers.Go(func() { a.prune(ctx) })
+	workers.Go(func() { a.introduce(ctx) })
+	poller := &telegram.Poller{Client: a.client, Deliver: a.pipeline.Deliver, RemoveWebhook: true, Log: a.log.Named("telegram")}
+	a.log.Info("cofferdam is running", zap.String("event", "app.started"), zap.String("version", version()), zap.Int("resumed", len(pending)))
+	err = poller.Run(ctx)
+	switch {
+	case errors.Is(err, telegram.ErrUnauthorized):
+		return exitWith(exitUnauthorized, errors.New("Telegram refuses the bot token: look at bot_token.prod_token, and whether @BotFather gave a new one"))
+	case ctx.Err() != nil:
+		return nil
+	}
+	return err
+}
+
+// prune drops what expired from the store, once a minute.
+func (a *app) prune(ctx context.Context) {
+	ticker := time.NewTicker(time.Minute)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if err := a.store.Prune(ctx, now); err != nil && ctx.Err() == nil {
+				a.log.Error("the store cannot be cleaned up", zap.String("event", "store.error"), zap.Error(err))
+			}
+		}
+	}
+}
+
+// stop ends the bot in order: what runs may end, the rest stays in the journal.
+func (a *app) stop() error {
+	a.log.Info("stopping", zap.String("event", "app.stopping"))
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace+5*time.Second)
+	defer cancel()
+	err := a.close(ctx)
+	a.log.Info("stopped", zap.String("event", "app.stopped"), zap.Error(err))
+	return err
+}
+
+// cacheIn returns the folder of compiled modules inside a directory, made with
+// mode 0700: its files are native code that will be run.
+func cacheIn(dir string) (string, error) {
+	cache := filepath.Join(dir, "modules")
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		return "", fmt.Errorf("cache of compiled modules: %w", err)
+	}
+	if err := os.Chmod(cache, 0o700); err != nil {
+		return "", fmt.Errorf("cache of compiled modules: %w", err)
+	}
+	return cache, nil
+}

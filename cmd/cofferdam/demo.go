@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
+)
+
+// The people of the demo. Their ids are made up; nothing leaves the machine.
+const (
+	demoAdmin    = 1001
+	demoUser     = 1002
+	demoStranger = 1003
+	demoGroup    = -1002001
+)
+
+func demoCommand() *cobra.Command {
+	var listen, stateDir, logLevel string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Try the bot in the browser: no token, no account, no config",
+		Long: `Run the whole bot against a Bot API emulator in the same process, with a chat
+page in the browser. It uses this machine's Docker if it is there. Nothing
+leaves the machine; state is kept in memory unless --state-dir is given.
+
+Anybody who can open the page can use the bot as its admin: keep it on a
+loopback address.`,
+		Example: `  cofferdam demo
+  cofferdam demo --listen 127.0.0.1:9000 --log-level info`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f := runFlags{logLevel: logLevel, logFormat: "human"}
+			if err := f.check(); err != nil {
+				return exitWith(exitUsage, err)
+			}
+			return runDemo(cmd.Context(), f, listen, stateDir, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8787", "address of the chat page")
+	cmd.Flags().StringVar(&stateDir, "state-dir", "", "keep state there instead of in memory")
+	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
+	return cmd
+}
+
+func runDemo(ctx context.Context, f runFlags, listen, stateDir string, out, logs io.Writer) error {
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return fmt.Errorf("the chat page: %w (name another address with --listen)", err)
+	}
+	world, page := demoWorld(listen)
+	defer world.Close()
+	server := &http.Server{Handler: byPath(world, page), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		world.Close() // ends long polls and streams, so that Shutdown does not wait for them
+		stopping, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if server.Shutdown(stopping) != nil {
+			server.Close()
+		}
+		<-served
+	}()
+	cfg, err := demoConfig(world.Token(), "http://"+loopback(listener.Addr()))
+	if err != nil {
+		return err
+	}
+	o := options{stateDir: stateDir, cacheDir: demoCache(), log: newLogger(logs, f.logLevel, f.logFormat, scrub.New(cfg.Secrets()))}
+	fmt.Fprintf(out, "The demo runs. Open\n\n    http://%s\n\nin a browser; Ctrl-C ends it.\n", loopback(listener.Addr()))
+	return serveUntil(ctx, cfg, o)
+}
+
+// byPath sends Bot API calls to the emulator and the rest to the page.
+func byPath(world, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/bot") || strings.HasPrefix(r.URL.Path, "/file/bot") {
+			world.ServeHTTP(w, r)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
+// demoWorld makes a Telegram with an admin, a user, a stranger and a group.
+func demoWorld(listen string) (*emulator.Server, http.Handler) {
+	o := emulator.Options{Flood: emulator.TelegramFlood()}
+	if host, _, err := net.SplitHostPort(listen); err == nil && host != "" {
+		o.PageHosts = []string{host}
+	}
+	world := emulator.New(o)
+	world.AddGroup(emulator.Group{ID: demoGroup, Title: "Operations"})
+	page := world.PageHandler([]emulator.Persona{
+		{User: emulator.User{ID: demoAdmin, FirstName: "Admin", Username: "demo_admin"}, Role: "admin",
+			About: "on both lists of the config: may do everything", Chats: []int64{demoAdmin, demoGroup}},
+		{User: emulator.User{ID: demoUser, FirstName: "User", Username: "demo_user"}, Role: "user",
+			About: "may look, in private and in the group", Chats: []int64{demoUser, demoGroup}},
+		{User: emulator.User{ID: demoStranger, FirstName: "Stranger", Username: "demo_stranger"}, Role: "stranger",
+			About: "on no list: sees nothing but /getmyid", Chats: []int64{demoStranger}},
+	})
+	return world, page
+}
+
+func demoConfig(token, api string) (*config.Config, error) {
+	salt, err := config.NewSalt(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	text, err := config.Sample(config.SampleInput{
+		Token: config.Secret(token), Salt: salt, UserIDs: []int64{demoAdmin, demoUser}, AdminIDs: []int64{demoAdmin}, ChatIDs: []int64{demoGroup},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the demo's config: %w", err)
+	}
+	cfg, _, err := config.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("the demo's config: %w", err)
+	}
+	cfg.Telegram.APIURL = api
+	return cfg, nil
+}
+
+// demoCache keeps compiled modules between demos, so that the second one
+// starts at once. Without a home directory they are compiled each time.
+func demoCache() string {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	cache, err := cacheIn(filepath.Join(base, "cofferdam"))
+	if err != nil {
+		return ""
+	}
+	return cache
+}
+
+// loopback is an address that a browser on this machine can open.
+func loopback(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

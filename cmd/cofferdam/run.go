@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
+)
+
+// runFlags are those of `cofferdam run`.
+type runFlags struct {
+	config, stateDir, logLevel, logFormat string
+	ephemeral                             bool
+}
+
+func runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the bot",
+		Long: `Run the bot until SIGINT or SIGTERM.
+
+The config is --config, else $COFFERDAM_CONFIG, else ./cofferdam.yaml. State is
+kept in --state-dir, else $COFFERDAM_STATE_DIR, else state.dir of the config,
+else $XDG_STATE_HOME/cofferdam, else ~/.local/state/cofferdam.
+
+Exit codes: 0 stopped by a signal, 1 failed, 2 wrong usage, 3 config refused,
+4 Telegram refused the token, 5 Docker needed (strict_access) and not there.`,
+		Example: `  cofferdam run
+  cofferdam run --config /etc/cofferdam.yaml --state-dir /var/lib/cofferdam
+  cofferdam run --ephemeral --log-format human --log-level debug`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runBot(cmd.Context(), f, cmd.ErrOrStderr()) },
+	}
+	flags := cmd.Flags()
+	configFlag(cmd, &f.config)
+	flags.StringVar(&f.stateDir, "state-dir", "", "directory for state, mode 0700")
+	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep state in memory; it is lost at the end")
+	flags.StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error (default: the config's)")
+	flags.StringVar(&f.logFormat, "log-format", "", "human or json (default: the config's)")
+	cmd.MarkFlagsMutuallyExclusive("state-dir", "ephemeral")
+	return cmd
+}
+
+func configFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "config", "", "config file (default: $COFFERDAM_CONFIG, then ./cofferdam.yaml)")
+	// Both are here to help the shell; neither can fail for a flag that exists.
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+}
+
+func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
+	if err := f.check(); err != nil {
+		return exitWith(exitUsage, err)
+	}
+	cfg, warnings, err := loadConfig(f.config, config.Options{})
+	if err != nil {
+		return exitWith(exitConfig, err)
+	}
+	log := f.logger(cfg, logs)
+	for _, w := range warnings {
+		event := "config.warning"
+		if w.Insecure {
+			event = "config.insecure"
+		}
+		log.Warn(w.String(), zap.String("event", event), zap.String("key", w.Key), zap.Int("line", w.Line))
+	}
+	o := options{log: log}
+	if f.ephemeral {
+		log.Warn("state is kept in memory and lost at the end", zap.String("event", "config.ephemeral"))
+	} else if o.stateDir, o.cacheDir, err = stateDirs(f.stateDir, cfg); err != nil {
+		return err
+	}
+	return serveUntil(ctx, cfg, o)
+}
+
+// serveUntil is a bot's whole life.
+func serveUntil(ctx context.Context, cfg *config.Config, o options) error {
+	a, err := newApp(ctx, cfg, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.serve(ctx), a.stop())
+}
+
+func (f runFlags) check() error {
+	switch f.logLevel {
+	case "", "debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR":
+	default:
+		return fmt.Errorf("--log-level %q: use debug, info, warn or error", f.logLevel)
+	}
+	switch f.logFormat {
+	case "", "human", "json":
+		return nil
+	}
+	return fmt.Errorf("--log-format %q: use human or json", f.logFormat)
+}
+
+func (f runFlags) logger(cfg *config.Config, to io.Writer) *zap.Logger {
+	level, format := cfg.Log.Level, cfg.Log.Format
+	if f.logLevel != "" {
+		level = f.logLevel
+	}
+	if f.logFormat != "" {
+		format = f.logFormat
+	}
+	return newLogger(to, level, format, scrub.New(cfg.Secrets()))
+}
+
+func loadConfig(flag string, o config.Options) (*config.Config, []config.Warning, error) {
+	path, err := config.Find(flag, os.Getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	return config.Load(path, o)
+}
+
+// stateDirs returns where state and compiled modules are kept. The store makes
+// and checks the first; the second lies inside it.
+func stateDirs(flag string, cfg *config.Config) (state, cache string, err error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		home = ""
+	}
+	state, err = config.StateDir(flag, os.Getenv, cfg, home)
+	if err != nil {
+		return "", "", fmt.Errorf("%w (name one with --state-dir, or use --ephemeral)", err)
+	}
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return "", "", fmt.Errorf("state directory: %w (name another with --state-dir, mount a volume there, or use --ephemeral)", err)
+	}
+	cache, err = cacheIn(state)
+	return state, cache, err
+}

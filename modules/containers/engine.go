@@ -1,0 +1,83 @@
+package containers
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+)
+
+// section is engine with the section's reply keyboard, which is there even
+// while the engine is away. A message carries one keyboard, so the buttons
+// under it go: the reply keyboard leads to the same places.
+func section(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
+	reply, err := engine(host, req)
+	if err != nil {
+		return sdk.Reply{}, err
+	}
+	reply.Menu, reply.Keyboard = "docker", nil
+	return reply, nil
+}
+
+// engine is the root of the section.
+func engine(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
+	p, err := placeOf(req)
+	if err != nil {
+		return sdk.Reply{}, err
+	}
+	info, err := host.Docker(abi.DockerQuery{Host: p.host})
+	switch {
+	case err != nil && p.host == "":
+		return away(req, err, p.again("engine"))
+	case err != nil:
+		return away(req, err, p.again("engine"), firstEngine)
+	}
+	keyboard := append(hostRows(info.Hosts, p, "engine"),
+		sdk.Row(p.button("📦 Containers", "list")),
+		sdk.Row(p.button("🔄 Refresh", "engine")),
+	)
+	return sdk.Reply{
+		Blocks: []sdk.Block{
+			sdk.Heading("🐳 Docker" + onHost(info.Hosts, p)),
+			sdk.Fields(counts(info)...),
+			sdk.Fields(engineFields(info)...),
+			sdk.AsOf(req),
+		},
+		Keyboard: keyboard,
+	}, nil
+}
+
+func counts(info abi.DockerInfo) []sdk.Field {
+	number := func(name string, n int) sdk.Field { return sdk.Is(name, sdk.Plain(strconv.Itoa(n))) }
+	return []sdk.Field{
+		number("Containers", info.Containers),
+		number("Running", info.Running),
+		number("Paused", info.Paused),
+		number("Stopped", info.Stopped),
+		number("Images", info.Images),
+	}
+}
+
+func engineFields(info abi.DockerInfo) []sdk.Field {
+	return []sdk.Field{
+		sdk.Is("Engine", sdk.Code(info.Version)),
+		sdk.Is("API", sdk.Code(info.APIVersion)),
+		sdk.Is("System", sdk.Plain(sdk.Line(info.OS, 80)+", "+sdk.Line(info.Arch, 20))),
+		sdk.Is("Storage", sdk.Plain(sdk.Line(info.StorageDriver, 40))),
+		sdk.Is("Endpoints", sdk.Plain(sdk.Line(strings.Join(info.Hosts, ", "), 200))),
+		sdk.Is("Answered in", sdk.Plain(sdk.Decimal(info.EngineResponseMS, 1)+" ms")),
+	}
+}
+
+// onHost names the endpoint, if there are several.
+func onHost(hosts []string, p place) string {
+	switch {
+	case len(hosts) < 2:
+		return ""
+	case p.host == "":
+		return " on " + sdk.Line(hosts[0], maxHostName)
+	default:
+		return " on " + p.host
+	}
+}

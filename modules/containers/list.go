@@ -1,0 +1,159 @@
+package containers
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+)
+
+const perPage = 10
+
+// Bounds of what an engine says, far above what real ones do.
+const (
+	maxName   = 128
+	maxImage  = 160
+	maxStatus = 80
+	maxWord   = 20
+)
+
+func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
+	p, err := placeOf(req)
+	if err != nil {
+		return sdk.Reply{}, err
+	}
+	found, p, err := fetch(host, p)
+	if err != nil {
+		return away(req, err, p.again("list"), firstEngine)
+	}
+	// The list is worth showing even if the endpoints' names cannot be had.
+	var hosts []string
+	if info, err := host.Docker(abi.DockerQuery{Host: p.host}); err == nil {
+		hosts = info.Hosts
+	}
+	blocks := []sdk.Block{sdk.Heading(listHeading(found, hosts, p))}
+	for _, c := range found.Containers {
+		blocks = append(blocks, row(c))
+	}
+	return sdk.Reply{
+		Blocks:   append(blocks, sdk.AsOf(req)),
+		Keyboard: listKeyboard(found, hosts, p),
+	}, nil
+}
+
+// fetch returns p's page, or the last one if the list has become shorter than
+// that, and the place that it is.
+func fetch(host sdk.Host, p place) (abi.ContainerList, place, error) {
+	for {
+		found, err := host.Containers(abi.ContainerQuery{Host: p.host, Offset: (p.page - 1) * perPage, Count: perPage})
+		last := pages(found.Total)
+		if err != nil || p.page <= last {
+			found.Containers = found.Containers[:min(len(found.Containers), perPage)]
+			return found, p, err
+		}
+		p.page = last
+	}
+}
+
+func pages(total int) int { return max(1, (total+perPage-1)/perPage) }
+
+func listHeading(found abi.ContainerList, hosts []string, p place) string {
+	if found.Total == 0 {
+		return "📦 There are no containers" + onHost(hosts, p)
+	}
+	text := "📦 " + sdk.Count(found.Total, "container") + onHost(hosts, p) + ", " + strconv.Itoa(found.Running) + " running"
+	if last := pages(found.Total); last > 1 {
+		text += ", page " + strconv.Itoa(p.page) + " of " + strconv.Itoa(last)
+	}
+	return text
+}
+
+// row is one container in three short lines.
+func row(c abi.Container) sdk.Block {
+	status := sdk.Line(c.Status, maxStatus)
+	if c.Health != "" && !strings.Contains(c.Status, c.Health) {
+		status += ", " + sdk.Line(c.Health, maxWord)
+	}
+	spans := []sdk.Span{
+		sdk.Plain(mark(c) + " "), sdk.Code(sdk.Line(c.Name, maxName)), sdk.Plain(" "), sdk.Code(shortID(c.ID)),
+		sdk.Plain("\n"), sdk.Code(sdk.Line(c.Image, maxImage)),
+		sdk.Plain("\n" + status),
+	}
+	if c.Created > 0 {
+		spans = append(spans, sdk.Plain(", created "), sdk.Ago(c.Created))
+	}
+	return sdk.Text(spans...)
+}
+
+// mark is a container's state at a glance.
+func mark(c abi.Container) string {
+	switch c.State {
+	case "running":
+		return healthMark(c.Health)
+	case "created":
+		return "⚪️"
+	case "paused":
+		return "⏸"
+	case "restarting":
+		return "🔁"
+	case "removing":
+		return "🗑"
+	case "exited":
+		return "🔴"
+	case "dead":
+		return "💀"
+	default:
+		return "❔"
+	}
+}
+
+// healthMark tells running containers apart: a health check may be failing
+// although the process runs.
+func healthMark(health string) string {
+	switch health {
+	case "unhealthy":
+		return "🟠"
+	case "starting":
+		return "🟡"
+	default:
+		return "🟢"
+	}
+}
+
+func listKeyboard(found abi.ContainerList, hosts []string, p place) [][]sdk.Button {
+	var keyboard [][]sdk.Button
+	for _, c := range found.Containers {
+		keyboard = append(keyboard, sdk.Row(p.button(sdk.Label(mark(c)+" "+c.Name), "show", "id", c.ID)))
+	}
+	if paging := pagingRow(p, pages(found.Total)); len(paging) > 0 {
+		keyboard = append(keyboard, paging)
+	}
+	keyboard = append(keyboard, hostRows(hosts, p, "list")...)
+	last := sdk.Row(p.button("🔄 Refresh", "list"))
+	if found.Total > 0 {
+		last = append(last, p.button("📄 As file", "csv"))
+	}
+	return append(keyboard, append(last, p.at(1).button("⬅️ Back", "engine")))
+}
+
+// pagingRow has only buttons that lead somewhere; each says where.
+func pagingRow(p place, last int) []sdk.Button {
+	to := func(before string, page int, after string) sdk.Button {
+		return p.at(page).button(before+strconv.Itoa(page)+"/"+strconv.Itoa(last)+after, "list")
+	}
+	var row []sdk.Button
+	if p.page > 2 {
+		row = append(row, to("⏮ ", 1, ""))
+	}
+	if p.page > 1 {
+		row = append(row, to("◀️ ", p.page-1, ""))
+	}
+	if p.page < last {
+		row = append(row, to("", p.page+1, " ▶️"))
+	}
+	return row
+}
+
+// shortID is as long as Docker's own tools show it.
+func shortID(id string) string { return id[:min(len(id), 12)] }

@@ -1,0 +1,131 @@
+package modules
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/containers"
+	"github.com/cofferdam-bot/cofferdam/modules/core"
+	"github.com/cofferdam-bot/cofferdam/modules/server"
+)
+
+var all = map[string]sdk.Module{
+	"containers": containers.Module(),
+	"core":       core.Module(),
+	"server":     server.Module(),
+}
+
+// manifest reads a module's manifest; a key that does not exist is an error.
+func manifest(t *testing.T, name string) abi.Manifest {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(name, "manifest.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m abi.Manifest
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&m); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return m
+}
+
+func TestNoModuleIsForgotten(t *testing.T) {
+	paths, err := filepath.Glob("*/manifest.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, path := range paths {
+		found = append(found, filepath.Dir(path))
+	}
+	if want := slices.Sorted(maps.Keys(all)); !slices.Equal(found, want) {
+		t.Errorf("folders with a manifest: %v; tested: %v", found, want)
+	}
+}
+
+func TestManifestsFitTheirModules(t *testing.T) {
+	owner := map[string]string{}
+	for name, module := range all {
+		m := manifest(t, name)
+		if err := m.Check(); err != nil || m.Name != name {
+			t.Errorf("%s: name %q, %v", name, m.Name, err)
+		}
+		var commands []string
+		for _, c := range m.Commands {
+			commands = append(commands, c.Name)
+			if other, taken := owner[c.Name]; taken {
+				t.Errorf("command %s is offered by %s and %s", c.Name, other, name)
+			}
+			owner[c.Name] = name
+		}
+		slices.Sort(commands)
+		if served := slices.Sorted(maps.Keys(module.Commands)); !slices.Equal(commands, served) {
+			t.Errorf("%s: the manifest offers %v, the module serves %v", name, commands, served)
+		}
+	}
+}
+
+func TestOnlyGetMyIDIsOpenToStrangers(t *testing.T) {
+	for name := range all {
+		for _, c := range manifest(t, name).Commands {
+			if (c.Who == abi.WhoAnybody) != (c.Name == "getmyid") {
+				t.Errorf("%s: %s is for %s", name, c.Name, c.Who)
+			}
+		}
+	}
+}
+
+func TestReplyKeyboards(t *testing.T) {
+	want := map[string]string{
+		"main":   "🖥 Server | 🐳 Docker\n⚡ Quick view | ℹ️ About me",
+		"server": "📈 Load average | 🧮 CPU | 🧠 Memory load\n⏱ Uptime | ⬅️ Back",
+		"docker": "📦 Containers | ⬅️ Back",
+	}
+	if got := keyboards(t); !maps.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
+// keyboards draws each section as rows of labels.
+func keyboards(t *testing.T) map[string]string {
+	t.Helper()
+	sections := map[string][]abi.MenuEntry{}
+	for name := range all {
+		for _, c := range manifest(t, name).Commands {
+			for _, e := range c.Menus {
+				sections[e.Section] = append(sections[e.Section], e)
+			}
+		}
+	}
+	drawn := map[string]string{}
+	for section, entries := range sections {
+		slices.SortFunc(entries, func(a, b abi.MenuEntry) int {
+			return cmp.Or(cmp.Compare(a.Row, b.Row), cmp.Compare(a.Column, b.Column))
+		})
+		var text strings.Builder
+		for i, e := range entries {
+			switch {
+			case i == 0:
+			case e.Row == entries[i-1].Row:
+				text.WriteString(" | ")
+			default:
+				text.WriteString("\n")
+			}
+			text.WriteString(e.Label)
+		}
+		drawn[section] = text.String()
+	}
+	return drawn
+}

@@ -1,0 +1,38 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+)
+
+// Secret is a text that does not show itself: whatever formats or encodes it gets a fixed word. string(s) is the value.
+type Secret string
+
+const hidden = "[hidden]"
+
+// Format writes "[hidden]" for every verb; a String method alone would let %d through.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
+
+// MarshalText returns "[hidden]", so that JSON and YAML show no more than fmt does.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// Secrets returns the value of every field of type Secret that is set, for scrubbing logs.
+func (c *Config) Secrets() []string {
+	return secretsIn(reflect.ValueOf(c).Elem(), nil)
+}
+
+func secretsIn(v reflect.Value, found []string) []string {
+	if v.Type() == reflect.TypeFor[Secret]() {
+		if v.Len() > 0 {
+			found = append(found, v.String())
+		}
+		return found
+	}
+	if v.Kind() == reflect.Struct && !isLeaf(v.Type()) {
+		for _, field := range v.Fields() {
+			found = secretsIn(field, found)
+		}
+	}
+	return found
+}

@@ -1,0 +1,112 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/runtime/render"
+)
+
+// render makes messages of the reply. Tokens are kept before the message that
+// carries them goes out, so that no tap can be early.
+func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
+	id, err := p.keyboardID()
+	if err != nil {
+		return p.fail(ctx, t, textInternal, err)
+	}
+	t.rendered = render.Reply(t.reply, p.Now(), p.Zone, func(n int) string { return token(id, n) })
+	if len(t.rendered.Buttons) == 0 {
+		return onward
+	}
+	k := keyboard{Module: t.route.Module, User: t.update.From.ID, Chat: t.update.Chat.ID, Buttons: t.rendered.Buttons}
+	if err := p.keep(ctx, id, k); err != nil {
+		return p.fail(ctx, t, textInternal, err)
+	}
+	return onward
+}
+
+// send delivers the reply: a view that was tapped is edited in place, anything
+// else is sent.
+func (p *Pipeline) send(ctx context.Context, t *passage) outcome {
+	texts := t.rendered.Texts
+	if t.note && t.update.Kind == chat.Tap && len(texts) > 0 {
+		// The view stays as it is, with its buttons.
+		t.answerTap(p, clip(texts[0].Text, chat.MaxAnswer), true)
+		return failed
+	}
+	// The answer to the tap need not wait for the chat's queue.
+	t.answerTap(p, t.reply.Notice, false)
+	if t.reply.Menu != "" && len(texts) > 0 {
+		texts[len(texts)-1].Keyboard = p.Modules.Menu(t.reply.Menu, t.role.String())
+	}
+	inPlace := t.update.Kind == chat.Tap && t.reply.Menu == ""
+	for i, m := range append(texts, t.rendered.Files...) {
+		edit := inPlace && i == 0 && len(texts) > 0
+		if err := p.deliver(ctx, t, m, edit); err != nil {
+			return p.undelivered(ctx, t, err)
+		}
+	}
+	return onward
+}
+
+func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit bool) error {
+	to := t.update.Chat.Address()
+	var id int
+	var err error
+	if edit {
+		id, err = p.Sender.Edit(ctx, to, t.update.MessageID, m)
+	} else {
+		id, err = p.Sender.Send(ctx, to, m)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.reply.DeleteAfter > 0:
+		p.deleteLater(ctx, t, id, time.Duration(t.reply.DeleteAfter)*time.Second)
+	case t.note:
+		p.deleteLater(ctx, t, id, noteLifetime)
+	}
+	return nil
+}
+
+func (p *Pipeline) undelivered(ctx context.Context, t *passage, err error) outcome {
+	if ctx.Err() != nil {
+		return unfinished
+	}
+	t.log.Warn("an answer could not be delivered", zap.String("event", "telegram.send"), zap.Error(err))
+	return undelivered
+}
+
+// overflow tells, without waiting in the lane that is full, that an update is
+// dropped.
+func (p *Pipeline) overflow(t *passage) {
+	p.lanes.aside(func(ctx context.Context) {
+		p.guard.Lock()
+		tell := p.UserLimit.Add(t.update.From.ID, p.Now()).Tell
+		p.guard.Unlock()
+		if p.decide(t).Allowed && (tell || t.update.Kind == chat.Tap) {
+			p.tell(ctx, t, textLaneFull)
+		}
+		t.finishTap(p)
+		p.Journal.Done(t.update.ID)
+		t.logEnd(limited, p.Now())
+	})
+}
+
+// clip cuts a text to that many UTF-16 units.
+func clip(s string, limit int) string {
+	units := 0
+	for i, r := range s {
+		if units++; r > 0xffff {
+			units++
+		}
+		if units > limit-1 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}

@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+)
+
+// keyboardLifetime is how long a button can be tapped.
+const keyboardLifetime = 24 * time.Hour
+
+// keyboard is what stands behind the tokens of one message: buttons that only
+// this user in this chat may tap (F6).
+type keyboard struct {
+	Module  string       `json:"module"`
+	User    int64        `json:"user"`
+	Chat    int64        `json:"chat"`
+	Buttons []abi.Button `json:"buttons"`
+}
+
+// keyboardID makes an id that nobody can guess: 128 random bits, behind the
+// time in hexadecimal, so that ids sort by age.
+func (p *Pipeline) keyboardID() (string, error) {
+	var bits [16]byte
+	if _, err := io.ReadFull(p.Random, bits[:]); err != nil {
+		return "", fmt.Errorf("randomness for a keyboard: %w", err)
+	}
+	return fmt.Sprintf("%08x", uint32(p.Now().Unix())) + base64.RawURLEncoding.EncodeToString(bits[:]), nil
+}
+
+// token is the callback data of a keyboard's nth button: 30 characters and a
+// number, well within the 64 bytes that Telegram carries.
+func token(id string, n int) string { return id + "." + strconv.Itoa(n) }
+
+// readToken is the inverse of token.
+func readToken(data string) (id string, n int, ok bool) {
+	id, index, found := strings.Cut(data, ".")
+	number, err := strconv.ParseUint(index, 10, 8)
+	return id, int(number), found && err == nil
+}
+
+func (p *Pipeline) keep(ctx context.Context, id string, k keyboard) error {
+	value, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("keyboard: %w", err)
+	}
+	return p.Keyboards.PutKeyboard(ctx, id, p.Now().Add(keyboardLifetime), value)
+}
+
+// button finds what a tap means. Callback data is untrusted: it may come from
+// a button that the bot never sent (Bot API). A problem is a sentence for the
+// user.
+func (p *Pipeline) button(t *passage) (button abi.Button, module, problem string) {
+	id, n, ok := readToken(t.update.Data)
+	if !ok {
+		return button, "", textButtonExpired
+	}
+	value, expires, err := p.Keyboards.Keyboard(id)
+	if err == nil && !expires.After(p.Now()) {
+		return button, "", textButtonExpired
+	}
+	var k keyboard
+	if err == nil {
+		err = json.Unmarshal(value, &k)
+	}
+	switch {
+	case err != nil:
+		t.log.Error("a keyboard cannot be read", zap.String("event", "store.error"), zap.Error(err))
+		return button, "", textInternal
+	case k.User != t.update.From.ID || k.Chat != t.update.Chat.ID:
+		return button, "", textButtonOther
+	case n >= len(k.Buttons):
+		return button, "", textButtonExpired
+	}
+	return k.Buttons[n], k.Module, ""
+}

@@ -1,0 +1,127 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+)
+
+// Bounds on what waits, in updates.
+const (
+	// laneBound is how much may wait in one chat.
+	laneBound = 32
+	// totalBound is how much may wait in all; beyond it Telegram keeps the rest.
+	totalBound = 4096
+)
+
+// lanes runs the updates of one chat in order, and chats side by side. A lane
+// with nothing to do costs nothing.
+type lanes struct {
+	handle func(context.Context, *passage)
+
+	mu      sync.Mutex
+	waiting map[int64][]*passage // there is a goroutine for each key
+	total   int
+	closing bool
+	// room is closed, and made anew, when something was done.
+	room chan struct{}
+
+	// ctx ends when commands must stop.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers sync.WaitGroup
+}
+
+func newLanes(handle func(context.Context, *passage)) *lanes {
+	l := &lanes{handle: handle, waiting: map[int64][]*passage{}, room: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// waitForRoom returns when n more updates may wait.
+func (l *lanes) waitForRoom(ctx context.Context, n int) error {
+	for {
+		l.mu.Lock()
+		fits, room := l.total == 0 || l.total+n <= totalBound, l.room
+		l.mu.Unlock()
+		if fits {
+			return nil
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// add puts an update into its chat's lane. It returns false if that is full.
+// While closing, the update stays in the journal for the next start.
+func (l *lanes) add(chat int64, t *passage) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing {
+		return true
+	}
+	queue, running := l.waiting[chat]
+	if len(queue) >= laneBound {
+		return false
+	}
+	l.waiting[chat] = append(queue, t)
+	l.total++
+	if !running {
+		l.workers.Go(func() { l.run(chat) })
+	}
+	return true
+}
+
+// aside runs something outside of any lane.
+func (l *lanes) aside(f func(context.Context)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closing {
+		l.workers.Go(func() { f(l.ctx) })
+	}
+}
+
+// run serves a lane until it is empty.
+func (l *lanes) run(chat int64) {
+	for {
+		t := l.next(chat)
+		if t == nil {
+			return
+		}
+		l.handle(l.ctx, t)
+	}
+}
+
+func (l *lanes) next(chat int64) *passage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	queue := l.waiting[chat]
+	if len(queue) == 0 || l.closing {
+		l.total -= len(queue)
+		delete(l.waiting, chat)
+		return nil
+	}
+	l.waiting[chat] = queue[1:]
+	l.total--
+	close(l.room)
+	l.room = make(chan struct{})
+	return queue[0]
+}
+
+// close starts nothing new, waits for what runs until ctx ends, and then stops
+// it.
+func (l *lanes) close(ctx context.Context) {
+	l.mu.Lock()
+	l.closing = true
+	l.mu.Unlock()
+	done := make(chan struct{})
+	go func() { l.workers.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	l.cancel()
+	<-done
+}

@@ -1,0 +1,130 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/runtime/render"
+	"github.com/cofferdam-bot/cofferdam/security/access"
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
+)
+
+// passage is one update on its way: each stage adds what it found out.
+type passage struct {
+	update      chat.Update
+	log         *zap.Logger
+	entered     time.Time
+	interrupted bool // its command may have run before a restart
+
+	role     access.Role     // access
+	route    chat.Route      // route
+	reply    abi.Reply       // invoke
+	note     bool            // invoke: the reply says that something went wrong
+	rendered render.Rendered // render
+	stage    string          // where it ended
+
+	answer sync.Once // a tap is answered exactly once
+}
+
+// enter gives an update its trace id, decodes it, and puts it into the lane of
+// its chat.
+func (p *Pipeline) enter(u chat.Received, started bool) {
+	log := p.Log.With(zap.String("trace_id", p.traceID()))
+	update, err := p.Decode(u.Data)
+	if err != nil {
+		log.Warn("an update cannot be read", zap.String("event", "update.invalid"), zap.Int64("update_id", u.ID), zap.Error(err))
+		p.Journal.Done(u.ID)
+		return
+	}
+	update.ID = u.ID
+	t := &passage{update: update, interrupted: started, entered: p.Now(), log: log.With(
+		zap.String("user", scrub.ID(update.From.ID)), zap.String("chat", scrub.ID(update.Chat.ID)))}
+	if update.Kind == chat.Ignored {
+		t.log.Debug("update ignored", zap.String("event", "update.ignored"), zap.String("reason", update.Reason))
+		p.Journal.Done(u.ID)
+		return
+	}
+	if !p.lanes.add(update.Chat.ID, t) {
+		t.log.Warn("too much waits in this chat", zap.String("event", "ratelimit.exceeded"), zap.String("reason", "lane_full"))
+		p.overflow(t)
+	}
+}
+
+// traceID returns 64 random bits. Without randomness it is a row of zeros: a
+// log that cannot be followed is better than a bot that does not answer.
+func (p *Pipeline) traceID() string {
+	var bits [8]byte
+	if _, err := io.ReadFull(p.Random, bits[:]); err != nil {
+		clear(bits[:])
+	}
+	return hex.EncodeToString(bits[:])
+}
+
+// finishTap answers a tap that no stage has answered: without that, the button
+// would go on spinning.
+func (t *passage) finishTap(p *Pipeline) { t.answerTap(p, "", false) }
+
+// answerTimeout bounds the answer to a tap, which is given outside the chat's
+// order.
+const answerTimeout = 10 * time.Second
+
+// answerTap answers a tap with a text above the chat, or with a dialog. Only
+// the first call counts.
+func (t *passage) answerTap(p *Pipeline, text string, alert bool) {
+	if t.update.Kind != chat.Tap {
+		return
+	}
+	t.answer.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		defer cancel()
+		if err := p.Sender.Answer(ctx, t.update.QueryID, text, alert); err != nil {
+			t.log.Info("a tap could not be answered", zap.String("event", "telegram.answer"), zap.Error(err))
+		}
+	})
+}
+
+// tell says a sentence of the host's own to the user: as a dialog after a tap,
+// so that the view stays, otherwise as a message.
+func (p *Pipeline) tell(ctx context.Context, t *passage, text string) outcome {
+	if t.update.Kind == chat.Tap {
+		t.answerTap(p, text, true)
+		return onward
+	}
+	id, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: text})
+	if err != nil {
+		t.log.Info("a notice could not be delivered", zap.String("event", "telegram.send"), zap.Error(err))
+		return undelivered
+	}
+	p.deleteLater(ctx, t, id, noteLifetime)
+	return onward
+}
+
+// noteLifetime is how long error notes stay (B6).
+const noteLifetime = 15 * time.Second
+
+func (p *Pipeline) deleteLater(ctx context.Context, t *passage, id int, after time.Duration) {
+	if err := p.Delete(ctx, t.update.Chat.Address(), id, p.Now().Add(after)); err != nil {
+		t.log.Warn("a deletion could not be kept", zap.String("event", "store.error"), zap.Error(err))
+	}
+}
+
+func (t *passage) logEnd(end outcome, now time.Time) {
+	fields := []zap.Field{
+		zap.String("event", "update."+string(end)), zap.Int64("update_id", t.update.ID),
+		zap.Duration("took", now.Sub(t.entered)),
+	}
+	if t.stage != "" {
+		fields = append(fields, zap.String("stage", t.stage))
+	}
+	if t.route.Module != "" {
+		fields = append(fields, zap.String("module", t.route.Module), zap.String("command", t.route.Command), zap.String("action", t.route.Action))
+	}
+	t.log.Info("update "+string(end), fields...)
+}

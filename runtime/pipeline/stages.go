@@ -1,0 +1,233 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/runtime/render"
+	"github.com/cofferdam-bot/cofferdam/security/access"
+)
+
+// fresh stops what is too old to act upon (A7). Telegram does not date taps:
+// for them the time in our own queue counts.
+func (p *Pipeline) fresh(ctx context.Context, t *passage) outcome {
+	since := t.update.Sent
+	if since.IsZero() {
+		since = t.entered
+	}
+	if p.Now().Sub(since) <= p.MaxAge {
+		return onward
+	}
+	t.log.Info("update is too old to act upon", zap.String("event", "update.expired"), zap.Time("sent", since))
+	if p.decide(t).Allowed {
+		p.tell(ctx, t, textExpired)
+	}
+	return expired
+}
+
+func (p *Pipeline) decide(t *passage) access.Decision {
+	return p.Access.Decide(t.update.From.ID, t.update.Chat.ID, t.update.Chat.Private)
+}
+
+// access lets those on the lists through. A stranger may run what is open to
+// anybody, in a private chat, a few times an hour; else a stranger hears a
+// short refusal twice and then nothing.
+func (p *Pipeline) access(ctx context.Context, t *passage) outcome {
+	decision := p.decide(t)
+	if decision.Allowed {
+		t.role = decision.Role
+		return onward
+	}
+	if p.openToAnybody(ctx, t) && p.permit(func() bool {
+		return p.strangerCommand.Add(t.update.From.ID, p.Now()).Allowed
+	}) {
+		return onward
+	}
+	t.log.Info("refused", zap.String("event", "access.denied"), zap.String("reason", decision.Reason))
+	if t.update.Chat.Private && p.permit(func() bool {
+		return p.strangerRefusal.Add(t.update.From.ID, p.Now()).Allowed
+	}) {
+		p.tell(ctx, t, textStranger)
+	}
+	return refused
+}
+
+func (p *Pipeline) permit(ask func() bool) bool {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	return ask()
+}
+
+func (p *Pipeline) openToAnybody(ctx context.Context, t *passage) bool {
+	if t.update.Kind != chat.Text || !t.update.Chat.Private {
+		return false
+	}
+	route, found, _ := p.Modules.ByText(ctx, t.update.Text)
+	return found && route.Who == abi.WhoAnybody
+}
+
+// limit bounds how much one user may ask (A8). The first refusal is told.
+func (p *Pipeline) limit(ctx context.Context, t *passage) outcome {
+	p.guard.Lock()
+	verdict := p.UserLimit.Add(t.update.From.ID, p.Now())
+	p.guard.Unlock()
+	if verdict.Allowed {
+		return onward
+	}
+	t.log.Info("too many updates", zap.String("event", "ratelimit.exceeded"))
+	if verdict.Tell {
+		p.tell(ctx, t, textSlowDown)
+	}
+	return limited
+}
+
+// route finds the module and the command.
+func (p *Pipeline) route(ctx context.Context, t *passage) outcome {
+	if t.update.Kind == chat.Tap {
+		return p.routeTap(ctx, t)
+	}
+	route, found, addressed := p.Modules.ByText(ctx, t.update.Text)
+	switch {
+	case found:
+		t.route = route
+		return onward
+	case !addressed && !t.update.Chat.Private:
+		// People talk to each other in groups.
+		return ignored
+	}
+	p.tell(ctx, t, textUnknown)
+	return unknown
+}
+
+// routeTap finds what stands behind a callback token. Callback data is
+// untrusted: it may come from a button that the bot never sent (Bot API).
+func (p *Pipeline) routeTap(ctx context.Context, t *passage) outcome {
+	button, module, problem := p.button(t)
+	if problem != "" {
+		p.tell(ctx, t, problem)
+		return refused
+	}
+	if button.Command != "" {
+		route, found := p.Modules.ByCommand(button.Command)
+		if !found {
+			p.tell(ctx, t, textButtonDead)
+			return unknown
+		}
+		t.route = route
+		return onward
+	}
+	// A button was made for a user who could see it; who may do what it does
+	// is decided by the capabilities that its module calls.
+	t.route = chat.Route{Module: module, Action: button.Action, Args: button.Args, Who: abi.WhoUser}
+	return onward
+}
+
+// gate lets a role run a command, or not. What else a call needs is decided
+// when its capability is used.
+func (p *Pipeline) gate(ctx context.Context, t *passage) outcome {
+	if mayRun(t.route.Who, t.role) {
+		return onward
+	}
+	t.log.Warn("refused", zap.String("event", "access.denied"), zap.String("reason", "role"), zap.String("command", t.route.Command))
+	p.tell(ctx, t, textNotForYou)
+	return refused
+}
+
+func mayRun(who string, role access.Role) bool {
+	switch who {
+	case abi.WhoAnybody:
+		return true
+	case abi.WhoUser:
+		return role >= access.User
+	case abi.WhoAdmin:
+		return role >= access.Admin
+	}
+	return false
+}
+
+// After these times a user is shown that the bot is at work: Telegram's clients
+// give up on a tap after about 15 s.
+const (
+	typingAfter = time.Second
+	answerAfter = 3 * time.Second
+)
+
+// invoke runs the module and reads its reply.
+func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
+	if err := p.Journal.Started(ctx, t.update.ID); err != nil {
+		t.log.Error("the journal cannot be written", zap.String("event", "store.error"), zap.Error(err))
+		p.tell(ctx, t, textInternal)
+		return failed
+	}
+	actor := abi.Actor{ID: t.update.From.ID, Role: t.role.String(), Name: t.update.From.FirstName}
+	request, err := json.Marshal(abi.Request{
+		Version: abi.Version, Command: t.route.Command, Action: t.route.Action, Args: t.route.Args, Text: t.route.Text,
+		Actor: actor, Chat: abi.Chat{ID: t.update.Chat.ID, Private: t.update.Chat.Private}, Time: p.Now().UnixMilli(),
+	})
+	if err != nil {
+		return p.fail(ctx, t, textInternal, err)
+	}
+	stop := p.showWork(ctx, t)
+	code, reply, err := p.Modules.Invoke(ctx, t.route.Module, actor, t.log, request)
+	stop()
+	if err != nil {
+		return p.fail(ctx, t, faultText(err, t.route.Module), err)
+	}
+	if code != abi.OK {
+		t.note = true
+		t.log.Info("the module could not do it", zap.String("event", "command.refused"), zap.Stringer("code", code))
+		if len(reply) == 0 {
+			return p.fail(ctx, t, codeText(code), errors.New("no reply"))
+		}
+	}
+	if t.reply, err = render.Parse(reply); err != nil {
+		return p.fail(ctx, t, textBadReply, err)
+	}
+	return onward
+}
+
+// showWork shows that the bot is busy, if it stays so. The returned function
+// ends that.
+func (p *Pipeline) showWork(ctx context.Context, t *passage) (stop func()) {
+	if t.update.Kind == chat.Tap {
+		timer := time.AfterFunc(answerAfter, func() { t.answerTap(p, "", false) })
+		return func() { timer.Stop() }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(typingAfter, func() { p.Sender.Typing(ctx, t.update.Chat.Address()) })
+	return func() { timer.Stop(); cancel() }
+}
+
+func (p *Pipeline) fail(ctx context.Context, t *passage, text string, err error) outcome {
+	if ctx.Err() != nil {
+		return unfinished
+	}
+	t.log.Warn("a command failed", zap.String("event", "command.failed"), zap.String("module", t.route.Module), zap.Error(err))
+	p.tell(ctx, t, text)
+	return failed
+}
+
+// tellInterrupted reports a command that a restart cut short.
+func (p *Pipeline) tellInterrupted(ctx context.Context, t *passage) outcome {
+	if !p.decide(t).Allowed {
+		return interrupted
+	}
+	if t.update.Kind == chat.Tap {
+		// The tap cannot be answered any more: say it in the chat.
+		_, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: textInterrupted})
+		if err != nil {
+			return undelivered
+		}
+		return interrupted
+	}
+	if _, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: textInterrupted}); err != nil {
+		return undelivered
+	}
+	return interrupted
+}

@@ -1,0 +1,276 @@
+package emulator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Figures of https://core.telegram.org/bots/api#getupdates and #getting-updates; the longest poll is that of
+// Telegram's own server.
+const (
+	maxBatch   = 100
+	maxPoll    = 50 * time.Second
+	maxWaiting = 24 * time.Hour
+)
+
+// notByDefault are the kinds of updates that come only when they are asked for by name.
+var notByDefault = []string{"chat_member", "message_reaction", "message_reaction_count"}
+
+// waiting is an update that the bot has not confirmed.
+type waiting struct {
+	id   int64
+	at   time.Time
+	raw  []byte
+	once bool // cannot be confirmed by its id, so it is forgotten once it was sent
+}
+
+// updateQueue holds the updates for the bot. Server.mu guards it.
+type updateQueue struct {
+	next    int64
+	list    []waiting
+	allowed []string // nil: all but notByDefault
+	arrived bell
+	poller  *poller
+	polled  bell // rung by each getUpdates
+}
+
+// poller is a getUpdates call under way. A later one, or a webhook, ends it with a reason.
+type poller struct{ ended string }
+
+func newUpdateQueue() updateQueue {
+	return updateQueue{next: 100_000_000 + int64(randomUint64()%800_000_000)}
+}
+
+// push queues an update of a kind, unless the bot did not ask for that kind.
+func (s *Server) push(kind string, body any) {
+	q := &s.updates
+	if !q.wants(kind) {
+		return
+	}
+	raw := append([]byte(`{"update_id":`), strconv.FormatInt(q.next, 10)...)
+	raw = append(raw, `,"`+kind+`":`...)
+	raw = append(raw, mustJSON(body)...)
+	q.put(waiting{at: s.now(), raw: append(raw, '}')})
+}
+
+func (q *updateQueue) put(w waiting) {
+	w.id = q.next
+	q.next++
+	q.list = append(q.list, w)
+	q.arrived.ring()
+}
+
+func (q *updateQueue) wants(kind string) bool {
+	if q.allowed == nil {
+		return !slices.Contains(notByDefault, kind)
+	}
+	return slices.Contains(q.allowed, kind)
+}
+
+// Inject puts bytes, as they are, into the list of updates: also what is no JSON at all. They are sent once, and then
+// forgotten, since a bot cannot confirm what it cannot read, nor an id that is out of order. With a copy of an earlier
+// update it shows what a bot does when Telegram delivers again.
+func (s *Server) Inject(raw []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.updates.put(waiting{at: s.now(), raw: slices.Clone(raw), once: true})
+}
+
+// InjectUpdate is Inject for bytes that carry the right update_id. If they do, the update stays until the bot confirms
+// it, as any other; if they do not, it is sent once. Build must not call the server.
+func (s *Server) InjectUpdate(build func(id int64) []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	raw := slices.Clone(build(s.updates.next))
+	var u struct {
+		ID int64 `json:"update_id"`
+	}
+	confirmable := json.Unmarshal(raw, &u) == nil && u.ID == s.updates.next
+	s.updates.put(waiting{at: s.now(), raw: raw, once: !confirmable})
+}
+
+// Drain takes all updates that wait, as JSON, the oldest first: for tests that bring them to the bot by another way,
+// such as its webhook.
+func (s *Server) Drain() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([][]byte, len(s.updates.list))
+	for i, w := range s.updates.list {
+		out[i] = w.raw
+	}
+	s.updates.list = nil
+	return out
+}
+
+// Waiting is the number of updates that the bot has not confirmed.
+func (s *Server) Waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.updates.list)
+}
+
+// WaitPoll waits until a getUpdates call is under way: the bot is up, and hears what is typed next at once.
+func (s *Server) WaitPoll(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		polling, polled := s.updates.poller != nil, s.updates.polled.wait()
+		s.mu.Unlock()
+		if polling {
+			return nil
+		}
+		if err := s.hear(ctx, polled); err != nil {
+			return fmt.Errorf("wait for a getUpdates call: %w", err)
+		}
+	}
+}
+
+// confirm forgets what an offset says was handled. One beyond the last update is ignored, as Telegram's server does,
+// so that a bot that was led astray by a forged id is not deaf for ever.
+func (q *updateQueue) confirm(offset int64, now time.Time) {
+	drop := 0
+	switch {
+	case offset < 0:
+		drop = max(0, len(q.list)-int(-max(offset, math.MinInt32)))
+	case offset > 0 && offset <= q.next:
+		for drop < len(q.list) && q.list[drop].id < offset {
+			drop++
+		}
+	}
+	for drop < len(q.list) && now.Sub(q.list[drop].at) > maxWaiting {
+		drop++
+	}
+	q.list = q.list[drop:]
+}
+
+// batch gives the oldest updates as the text of a JSON array; nil if there are none.
+func (q *updateQueue) batch(limit int) rawResult {
+	n := min(limit, len(q.list))
+	if n == 0 {
+		return nil
+	}
+	out := []byte{'['}
+	kept := q.list[:0:0]
+	for i, w := range q.list[:n] {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, w.raw...)
+		if !w.once {
+			kept = append(kept, w)
+		}
+	}
+	if len(kept) < n {
+		q.list = append(kept, q.list[n:]...)
+	}
+	return append(out, ']')
+}
+
+// takeOver makes p the poller; one that waits is ended.
+func (q *updateQueue) takeOver(p *poller) {
+	q.endPoller("terminated by other getUpdates request; make sure that only one bot instance is running")
+	q.poller = p
+	q.polled.ring()
+}
+
+func (q *updateQueue) endPoller(reason string) {
+	if q.poller != nil {
+		q.poller.ended = reason
+		q.poller = nil
+		q.arrived.ring()
+	}
+}
+
+// getUpdates: https://core.telegram.org/bots/api#getupdates
+func (s *Server) getUpdates(ctx context.Context, p *params) (any, error) {
+	limit := int(clamp(p.int("limit"), 1, maxBatch))
+	if !p.has("limit") {
+		limit = maxBatch
+	}
+	me, err := s.startPoll(p)
+	if err != nil {
+		return nil, err
+	}
+	defer s.endPoll(me)
+	wait := min(time.Duration(clamp(p.int("timeout"), 0, 3600))*time.Second, maxPoll)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		batch, arrived, err := s.tryPoll(me, limit)
+		if err != nil || batch != nil || wait == 0 {
+			return orEmpty(batch), err
+		}
+		select {
+		case <-arrived:
+		case <-timer.C:
+			wait = 0
+		case <-ctx.Done():
+			return orEmpty(nil), nil
+		case <-s.closed:
+			return nil, errRestart
+		}
+	}
+}
+
+func orEmpty(batch rawResult) rawResult {
+	if batch == nil {
+		return rawResult("[]")
+	}
+	return batch
+}
+
+func clamp(n, low, high int64) int64 { return max(low, min(n, high)) }
+
+// startPoll does what a call does at once: remember allowed_updates, forget what is confirmed, end another poller.
+func (s *Server) startPoll(p *params) (*poller, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.webhook.URL != "" {
+		return nil, conflict("can't use getUpdates method while webhook is active; " +
+			"use deleteWebhook to delete the webhook first")
+	}
+	if err := s.updates.remember(p.str("allowed_updates")); err != nil {
+		return nil, err
+	}
+	me := &poller{}
+	s.updates.takeOver(me)
+	s.updates.confirm(p.int("offset"), s.now())
+	return me, nil
+}
+
+func (s *Server) tryPoll(me *poller, limit int) (rawResult, <-chan struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if me.ended != "" {
+		return nil, nil, conflict(me.ended)
+	}
+	return s.updates.batch(limit), s.updates.arrived.wait(), nil
+}
+
+func (s *Server) endPoll(me *poller) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.updates.poller == me {
+		s.updates.poller = nil
+	}
+}
+
+// remember keeps allowed_updates for later updates. Not given: what was asked before stays. An empty list: the default.
+func (q *updateQueue) remember(raw string) error {
+	if raw == "" || raw == "null" {
+		return nil
+	}
+	var kinds []string
+	if json.Unmarshal([]byte(raw), &kinds) != nil {
+		return badRequest("can't parse allowed updates list")
+	}
+	q.allowed = nil
+	if len(kinds) > 0 {
+		q.allowed = kinds
+	}
+	return nil
+}

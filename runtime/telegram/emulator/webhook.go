@@ -1,0 +1,112 @@
+package emulator
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+)
+
+// Webhook is what the bot registered with setWebhook. The zero value is: none.
+type Webhook struct {
+	URL            string
+	SecretToken    string
+	IPAddress      string
+	MaxConnections int
+	AllowedUpdates []string
+	Certificate    bool // a certificate was sent along
+}
+
+var secretShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+
+// webhookPorts: https://core.telegram.org/bots/api#setwebhook
+var webhookPorts = []string{"", "443", "80", "88", "8443"}
+
+// Webhook gives the present registration. The emulator registers webhooks but does not call them; Drain gives the
+// updates to a test that does.
+func (s *Server) Webhook() Webhook {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.webhook
+}
+
+// setWebhook: https://core.telegram.org/bots/api#setwebhook
+func (s *Server) setWebhook(p *params) (any, error) {
+	if !p.has("url") {
+		return s.deleteWebhook(p)
+	}
+	hook, err := parseWebhook(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.updates.remember(p.str("allowed_updates")); err != nil {
+		return nil, err
+	}
+	hook.AllowedUpdates = slices.Clone(s.updates.allowed)
+	same := hook.URL == s.webhook.URL
+	s.webhook = hook
+	s.updates.endPoller("terminated by setWebhook request")
+	s.dropPending(p)
+	if same {
+		return noted{result: true, description: "Webhook is already set"}, nil
+	}
+	return noted{result: true, description: "Webhook was set"}, nil
+}
+
+func parseWebhook(p *params) (Webhook, error) {
+	hook := Webhook{
+		URL: p.str("url"), SecretToken: p.str("secret_token"), IPAddress: p.str("ip_address"),
+		MaxConnections: int(clamp(p.int("max_connections"), 1, 100)),
+	}
+	_, hook.Certificate = p.uploads["certificate"]
+	if !p.has("max_connections") {
+		hook.MaxConnections = 40
+	}
+	u, err := url.Parse(hook.URL)
+	switch {
+	case err != nil || u.Scheme != "https" || u.Hostname() == "":
+		return hook, badRequest("bad webhook: An HTTPS URL must be provided for webhook")
+	case !slices.Contains(webhookPorts, u.Port()):
+		return hook, badRequest("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
+	case len(hook.SecretToken) > 256:
+		return hook, badRequest("secret token is too long")
+	case hook.SecretToken != "" && !secretShape.MatchString(hook.SecretToken):
+		return hook, badRequest("secret token contains unallowed characters")
+	}
+	if _, err := netip.ParseAddr(hook.IPAddress); hook.IPAddress != "" && err != nil {
+		return hook, badRequest("bad webhook: Invalid IP address specified")
+	}
+	return hook, nil
+}
+
+// deleteWebhook: https://core.telegram.org/bots/api#deletewebhook
+func (s *Server) deleteWebhook(p *params) (any, error) {
+	was := s.webhook.URL != ""
+	s.webhook = Webhook{}
+	s.dropPending(p)
+	if !was {
+		return noted{result: true, description: "Webhook is already deleted"}, nil
+	}
+	return noted{result: true, description: "Webhook was deleted"}, nil
+}
+
+func (s *Server) dropPending(p *params) {
+	if p.bool("drop_pending_updates") {
+		s.updates.list = nil
+	}
+}
+
+// getWebhookInfo: https://core.telegram.org/bots/api#getwebhookinfo
+func (s *Server) getWebhookInfo(*params) (any, error) {
+	return struct {
+		URL            string   `json:"url"`
+		Certificate    bool     `json:"has_custom_certificate"`
+		Pending        int      `json:"pending_update_count"`
+		IPAddress      string   `json:"ip_address,omitempty"`
+		MaxConnections int      `json:"max_connections,omitempty"`
+		AllowedUpdates []string `json:"allowed_updates,omitempty"`
+	}{
+		s.webhook.URL, s.webhook.Certificate, len(s.updates.list), s.webhook.IPAddress,
+		s.webhook.MaxConnections, s.updates.allowed,
+	}, nil
+}
