@@ -1,0 +1,110 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The conversations below go over HTTP to the emulated Telegram, through the
+// whole bot and into the sandboxed modules.
+
+func TestAUserLooksAround(t *testing.T) {
+	b := startBot(t)
+	p := b.person(user, user)
+
+	p.expect(p.says("/start"), "<b>👋 Hello, User!</b>", "/containers — ", "/help — ")
+	if got := p.Keyboard(); !slices.EqualFunc(got, [][]string{{"🖥 Server", "🐳 Docker"}, {"⚡ Quick view", "ℹ️ About me"}}, slices.Equal[[]string]) {
+		t.Errorf("main keyboard: %v", got)
+	}
+	p.expect(p.says("/help"), "What you can do here")
+	p.expect(p.presses("ℹ️ About me"), "cofferdam", "core", "server", "containers")
+
+	p.expect(p.presses("🖥 Server"), "<b>🖥 Server</b>", "Kernel")
+	p.expect(p.presses("📈 Load average"), "Load average", "1 min")
+	p.expect(p.taps("🔄 Refresh"), "Load average")
+	p.expect(p.says("memory load"), "<b>", "Available", "Used")
+	p.expect(p.says("CPU"), "CPU", "█")
+	p.expect(p.says("/uptime"), "Uptime")
+	p.expect(p.presses("⬅️ Back"), "Main menu")
+	p.expect(p.says("/quick"), "Quick view", "Docker")
+	p.expect(p.says("/nonsense"), "I do not know that command")
+}
+
+func TestIDsAreToldToAnybodyAndDeleted(t *testing.T) {
+	b := startBot(t)
+	p := b.person(stranger, stranger)
+	m := p.says("/getmyid")
+	p.expect(m, "5003", "allowed_user_ids")
+	if strings.Contains(m.Text, "Stranger") {
+		t.Error("a name that a stranger chose is repeated")
+	}
+}
+
+func TestAStrangerHearsAShortRefusalTwice(t *testing.T) {
+	b := startBot(t)
+	p := b.person(stranger, stranger)
+	for range 2 {
+		p.expect(p.says("/containers"), "not on this bot's list")
+	}
+	for range 3 {
+		p.Type("/containers")
+	}
+	// A friend's message behind theirs shows that theirs were handled.
+	friend := b.person(user, user)
+	friend.says("/start")
+	b.await("update.refused", 5)
+	if n := answers(p); n != 2 {
+		t.Errorf("%d answers to a stranger, want 2", n)
+	}
+}
+
+func answers(p person) int {
+	n := 0
+	for _, m := range p.Messages() {
+		if m.From.IsBot {
+			n++
+		}
+	}
+	return n
+}
+
+func TestInAGroupOnlyWhatIsMeantForTheBot(t *testing.T) {
+	b := startBot(t)
+	u, s := b.person(user, group), b.person(stranger, group)
+	u.expect(u.says("/load@"+b.world.Bot().Username), "Load average")
+	u.Type("what is the load average today?")
+	u.Type("/load@some_other_bot")
+	s.Type("/load")
+	u.expect(u.says("load average"), "Load average")
+	if n := answers(u); n != 2 {
+		t.Errorf("%d answers in the group, want 2", n)
+	}
+	// Buttons are for the one who asked.
+	if answer := b.person(admin, group).tapsOnly("🔄 Refresh"); !strings.Contains(answer.Text, "somebody else") {
+		t.Errorf("another's button was answered with %q", answer.Text)
+	}
+}
+
+func TestDockerAwayIsSaidAndTheRestGoesOn(t *testing.T) {
+	b := startBot(t)
+	p := b.person(user, user)
+	for _, command := range []string{"/containers", "/docker"} {
+		p.expect(p.says(command), "There is no Docker socket")
+	}
+	p.expect(p.says("/memory"), "Available")
+	p.expect(p.says("/quick"), "Docker", "Uptime")
+}
+
+// await waits until the log has an event n times.
+func (b *bot) await(event string, n int) {
+	b.t.Helper()
+	deadline := timeout()
+	for strings.Count(b.log.String(), `"event":"`+event+`"`) < n {
+		select {
+		case <-deadline:
+			b.t.Fatalf("the log does not have %s %d times", event, n)
+		case <-tick():
+		}
+	}
+}
