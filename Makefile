@@ -25,3 +25,35 @@ modules/built/%.wasm: modules/%/*.go modules/%/wasm/*.go modules/%/manifest.yaml
 
 modules/built/SHA256SUMS: $(BUILT)
 	cd modules/built && sha256sum *.wasm > SHA256SUMS
+
+# Tests that need Docker or Chromium skip without them, and say why. With
+# COFFERDAM_CI=1 they fail instead.
+test: build ## all tests
+	$(GO) test ./...
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+check: modules ## format, vet, staticcheck, tidy, and all tests under the race detector
+	@test -z "$$(gofmt -l cmd guest modules runtime security)" || { gofmt -d cmd guest modules runtime security; exit 1; }
+	$(GO) vet ./...
+	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/... ./modules/core/... ./modules/server/... ./modules/containers/...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+bench: build ## the figures of docs/PERFORMANCE.md
+	$(GO) test -run '^$$' -bench . -benchtime 3s -timeout 30m ./...
+
+# FUZZTIME is spent on each target.
+FUZZTIME ?= 10s
+
+fuzz: modules ## every fuzz target for FUZZTIME
+	@for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package || exit 1; \
+		done; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin modules/built/*.wasm modules/built/SHA256SUMS

@@ -48,8 +48,11 @@ type options struct {
 	// userLimit and load are there for benchmarks: the figures of the whole
 	// bot without A8, and with modules compiled into the host.
 	userLimit *ratelimit.Window
-	load      func(context.Context, engine.Source) (registry.Runner, error)
+	load      func([]hostcall.Operation) loader
 }
+
+// loader makes a module runnable.
+type loader = func(context.Context, engine.Source) (registry.Runner, error)
 
 // app is every part of the bot. It is built by newApp, from the bottom up, and
 // closed in the opposite order.
@@ -153,17 +156,16 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	// The registry describes the bot to modules, and the engine serves the
-	// registry: the sources are filled in when both are there.
 	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, time.Now), Bot: botOf{a}}
-	runtimes, err := engine.New(o.cacheDir, hostcall.Table(sources))
+	operations := hostcall.Table(sources)
+	runtimes, err := engine.New(o.cacheDir, operations)
 	if err != nil {
 		return err
 	}
 	a.closing(runtimes.Close)
-	load := o.load
-	if load == nil {
-		load = func(ctx context.Context, s engine.Source) (registry.Runner, error) { return runtimes.Load(ctx, s) }
+	load := func(ctx context.Context, s engine.Source) (registry.Runner, error) { return runtimes.Load(ctx, s) }
+	if o.load != nil {
+		load = o.load(operations)
 	}
 	a.registry = registry.New(registry.Config{
 		Load: load, Username: a.identity.username, Log: a.log.Named("registry"), Version: version(), Started: time.Now(),

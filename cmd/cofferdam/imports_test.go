@@ -1,0 +1,103 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const projectPath = "github.com/cofferdam-bot/cofferdam/"
+
+// importTable says which of our packages a folder may import, the longest
+// matching folder counts, and why not more. What is not listed is an error, so
+// that a new package begins with a decision.
+var importTable = []struct {
+	folder, may, reason string
+}{
+	{"guest/abi", "", "the contract is shared by host and guests: it must drag in nothing"},
+	{"guest/sdk", "guest/abi", "authors of modules must not get the host's code into their guests"},
+	{"modules/internal", "guest/sdk guest/abi", "what helps to test modules is bound as modules are"},
+	{"modules/core", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
+	{"modules/server", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
+	{"modules/containers", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
+	{"modules", "", "this only carries bytes"},
+	{"security", "", "rules are pure: no Telegram, no Docker, no wazero, nothing of ours"},
+	{"runtime/chat", "", "the words that all share must drag in nothing"},
+	{"runtime/config", "", "what the operator wrote is checked before anything of ours runs"},
+	{"runtime/docker", "guest/abi", "an adapter knows one technology and the answers it gives"},
+	{"runtime/metrics", "guest/abi", "an adapter knows one technology and the answers it gives"},
+	{"runtime/store", "runtime/chat", "an adapter: it keeps what others give it and knows none of them"},
+	{"runtime/telegram", "runtime/chat", "transport must not know what commands do"},
+	{"runtime/telegram/emulator", "", "a test double that shared code with the bot would share its faults"},
+	{"runtime/schedule", "runtime/chat runtime/store", "a worker on the store"},
+	{"runtime/render", "runtime/chat guest/abi", "pure: a reply in, messages out"},
+	{"runtime/hostcall", "guest/abi security/capability", "operations reach the world through interfaces of their own, so that a grant is checked in one place"},
+	{"runtime/engine", "guest/abi runtime/hostcall security/capability", "the sandbox knows no Telegram and no Docker"},
+	{"runtime/registry", "guest/abi runtime/chat runtime/engine runtime/hostcall security/capability", "it chooses modules and runs them; it sends and stores nothing"},
+	{"runtime/pipeline", "guest/abi runtime/chat runtime/render security/access security/ratelimit security/scrub", "the stages see Telegram, the store and the sandbox through interfaces, so that each can be tested alone"},
+	{"cmd/cofferdam", "*", "it puts everything together"},
+}
+
+func TestImportTable(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, projectPath+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		name := strings.TrimPrefix(words[0], projectPath)
+		may, reason := rulesOf(name)
+		if reason == "" {
+			t.Errorf("%s is not in the import table", name)
+		}
+		for _, imported := range words[1:] {
+			target, ours := strings.CutPrefix(imported, projectPath)
+			if ours && !allowedIn(target, name, may) {
+				t.Errorf("%s must not import %s: %s", name, target, reason)
+			}
+		}
+	}
+}
+
+func rulesOf(name string) (may, reason string) {
+	longest := ""
+	for _, row := range importTable {
+		if within(name, row.folder) && len(row.folder) > len(longest) {
+			longest, may, reason = row.folder, row.may, row.reason
+		}
+	}
+	return may, reason
+}
+
+func allowedIn(target, importer, may string) bool {
+	for _, folder := range strings.Fields(may) {
+		if folder == "*" || within(target, folder) {
+			return true
+		}
+	}
+	// A module's program imports the module.
+	return importer == target+"/wasm"
+}
+
+func within(name, folder string) bool { return name == folder || strings.HasPrefix(name, folder+"/") }
+
+// TestImportTableCanFail shows that the table bans what it should.
+func TestImportTableCanFail(t *testing.T) {
+	for _, test := range []struct {
+		importer, target string
+		want             bool
+	}{
+		{"runtime/pipeline", "runtime/render", true},
+		{"runtime/pipeline", "runtime/docker", false},
+		{"security/access", "runtime/chat", false},
+		{"modules/core", "modules/server", false},
+		{"modules/core/wasm", "modules/core", true},
+		{"runtime/telegram/emulator", "runtime/telegram", false},
+		{"runtime/chatter", "runtime/chat", false},
+	} {
+		may, _ := rulesOf(test.importer)
+		if got := allowedIn(test.target, test.importer, may); got != test.want {
+			t.Errorf("%s imports %s: allowed %v, want %v", test.importer, test.target, got, test.want)
+		}
+	}
+}
