@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // DefaultTimeout is by when a call has answered, whatever the engine does.
@@ -132,7 +133,7 @@ func (c *Client) endpoint(host string) (*endpoint, error) {
 			return e, nil
 		}
 	}
-	return nil, fail(abi.NotFound, fmt.Sprintf("There is no Docker host named %q.", clean(host, 64)), nil)
+	return nil, fail(abi.NotFound, fmt.Sprintf("There is no Docker host named %q.", foreign.Line(host, 64)), nil)
 }
 
 func orDefault(d, fallback time.Duration) time.Duration {

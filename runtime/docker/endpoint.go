@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // endpoint is one engine, there or not.
@@ -128,7 +129,7 @@ func (e *endpoint) negotiate(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	if pong.APIVersion != "" && !apiVersion.MatchString(pong.APIVersion) {
-		return nil, fmt.Errorf("%w: API version %q", errNonsense, clean(pong.APIVersion, 32))
+		return nil, fmt.Errorf("%w: API version %q", errNonsense, foreign.Line(pong.APIVersion, 32))
 	}
 	cli.NegotiateAPIVersionPing(pong)
 	s.cli, s.version = cli, pong.APIVersion
@@ -173,8 +174,8 @@ func (e *endpoint) info(ctx context.Context) (abi.DockerInfo, error) {
 		if err != nil {
 			return err
 		}
-		out.Version, out.OS, out.Arch = clean(in.ServerVersion, 64), clean(in.OperatingSystem, 128), clean(in.Architecture, 32)
-		out.StorageDriver, out.APIVersion = clean(in.Driver, 32), cli.ClientVersion()
+		out.Version, out.OS, out.Arch = foreign.Line(in.ServerVersion, 64), foreign.Line(in.OperatingSystem, 128), foreign.Line(in.Architecture, 32)
+		out.StorageDriver, out.APIVersion = foreign.Line(in.Driver, 32), cli.ClientVersion()
 		out.Containers, out.Running = max(in.Containers, 0), max(in.ContainersRunning, 0)
 		out.Paused, out.Stopped, out.Images = max(in.ContainersPaused, 0), max(in.ContainersStopped, 0), max(in.Images, 0)
 		out.CPUs, out.MemoryTotal = max(in.NCPU, 0), max(in.MemTotal, 0)

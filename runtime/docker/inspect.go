@@ -15,6 +15,7 @@ import (
 	"github.com/docker/go-connections/nat"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // How much of one container is shown.
@@ -53,7 +54,7 @@ func (e *endpoint) status(ctx context.Context, id string) (words string, err err
 		rows, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("id", id))})
 		for _, r := range rows {
 			if r.ID == id {
-				words = clean(r.Status, 128)
+				words = foreign.Line(r.Status, 128)
 			}
 		}
 		return err
@@ -68,14 +69,14 @@ func details(got container.InspectResponse) abi.ContainerDetails {
 			Name:    displayName(bareName(got.Name), got.ID),
 			Created: timestamp(got.Created),
 		},
-		ImageID:      clean(got.Image, 128),
+		ImageID:      foreign.Line(got.Image, 128),
 		RestartCount: max(got.RestartCount, 0),
 		Command:      command(got.Path, got.Args),
 		Ports:        ports(got),
 	}
 	if got.Config != nil {
-		d.Image = clean(got.Config.Image, 256)
-		d.Project = clean(got.Config.Labels[projectLabel], 128)
+		d.Image = foreign.Line(got.Config.Image, 256)
+		d.Project = foreign.Line(got.Config.Labels[projectLabel], 128)
 		d.Labels = labels(got.Config.Labels)
 	}
 	if got.State != nil {
@@ -85,12 +86,12 @@ func details(got container.InspectResponse) abi.ContainerDetails {
 }
 
 func addState(d *abi.ContainerDetails, s *container.State) {
-	d.State = clean(s.Status, 32)
+	d.State = foreign.Line(s.Status, 32)
 	d.Started, d.Finished = timestamp(s.StartedAt), timestamp(s.FinishedAt)
 	d.ExitCode, d.OOMKilled = s.ExitCode, s.OOMKilled
-	d.Error = clean(maskText(head(s.Error)), maxText) // it may quote the command
+	d.Error = foreign.Line(maskText(head(s.Error)), maxText) // it may quote the command
 	if s.Health != nil && s.Health.Status != container.NoHealthcheck {
-		d.Health = clean(s.Health.Status, 32)
+		d.Health = foreign.Line(s.Health.Status, 32)
 	}
 }
 
@@ -104,7 +105,7 @@ func command(path string, args []string) []string {
 	}
 	words = maskCommand(words)
 	for i, w := range words {
-		words[i] = clean(w, maxText)
+		words[i] = foreign.Line(w, maxText)
 	}
 	return words
 }
@@ -114,7 +115,7 @@ func labels(all map[string]string) []abi.Label {
 	out := make([]abi.Label, 0, min(len(names), maxLabels))
 	for _, name := range names[:min(len(names), maxLabels)] {
 		value := maskValue(head(name), head(all[name]))
-		out = append(out, abi.Label{Name: clean(name, maxText), Value: clean(value, maxText)})
+		out = append(out, abi.Label{Name: foreign.Line(name, maxText), Value: foreign.Line(value, maxText)})
 	}
 	return out
 }
@@ -147,13 +148,13 @@ func ports(got container.InspectResponse) []abi.Port {
 }
 
 func bindings(p nat.Port, hosts []nat.PortBinding) []abi.Port {
-	port := clean(string(p), 32)
+	port := foreign.Line(string(p), 32)
 	if len(hosts) == 0 {
 		return []abi.Port{{Container: port}}
 	}
 	out := make([]abi.Port, 0, min(len(hosts), maxPorts))
 	for _, h := range hosts[:min(len(hosts), maxPorts)] {
-		out = append(out, abi.Port{Container: port, HostIP: clean(h.HostIP, 64), HostPort: clean(h.HostPort, 16)})
+		out = append(out, abi.Port{Container: port, HostIP: foreign.Line(h.HostIP, 64), HostPort: foreign.Line(h.HostPort, 16)})
 	}
 	return out
 }

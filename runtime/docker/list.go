@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // MaxPage is how many containers one answer lists at most.
@@ -94,12 +95,12 @@ func (r row) container() abi.Container {
 	return abi.Container{
 		ID:      s.ID,
 		Name:    displayName(r.name, s.ID),
-		Image:   clean(s.Image, 256),
-		State:   clean(s.State, 32),
-		Status:  clean(s.Status, 128),
+		Image:   foreign.Line(s.Image, 256),
+		State:   foreign.Line(s.State, 32),
+		Status:  foreign.Line(s.Status, 128),
 		Health:  healthIn(s.Status),
 		Created: millis(time.Unix(s.Created, 0)),
-		Project: clean(s.Labels[projectLabel], 128),
+		Project: foreign.Line(s.Labels[projectLabel], 128),
 	}
 }
 
@@ -119,7 +120,7 @@ func displayName(name, id string) string {
 	if name == "" {
 		return id[:12]
 	}
-	return clean(name, maxName)
+	return foreign.Line(name, maxName)
 }
 
 // healthIn reads the health out of the engine's own words, the only place

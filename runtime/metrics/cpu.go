@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // CPU returns the processors' use over a window that ends now: since the call
@@ -147,7 +148,7 @@ func parseCPUInfo(text string) (model string, mhz float64, physical int) {
 		switch strings.TrimSpace(key) {
 		case "model name", "Model": // the latter: boards with ARM
 			if model == "" {
-				model = clean(value, 128)
+				model = foreign.Line(value, 128)
 			}
 		case "cpu MHz":
 			if f, err := strconv.ParseFloat(value, 64); err == nil && f > 0 && f < 1e6 {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // maxMounts bounds how many file systems are asked.
@@ -58,14 +59,14 @@ func (r *Reader) file(out *abi.DiskInfo, m mount, p *probe) {
 	case <-p.done:
 	default:
 		r.probes.giveUp(p)
-		out.Hanging = append(out.Hanging, clean(m.path, 256))
+		out.Hanging = append(out.Hanging, foreign.Line(m.path, 256))
 		return
 	}
 	switch {
 	case p.err == nil && p.st.Blocks > 0:
 		out.Mounts = append(out.Mounts, usage(m, p.st))
 	case isDown(p.err):
-		out.Hanging = append(out.Hanging, clean(m.path, 256))
+		out.Hanging = append(out.Hanging, foreign.Line(m.path, 256))
 	}
 }
 
@@ -86,7 +87,7 @@ func usage(m mount, st unix.Statfs_t) abi.Mount {
 	block := uint64(cmp.Or(max(st.Frsize, 0), max(st.Bsize, 0)))
 	used, free := times(less(st.Blocks, st.Bfree), block), times(st.Bavail, block)
 	return abi.Mount{
-		Path: clean(m.path, 256), Device: clean(m.source, 256), Type: clean(m.kind, 64),
+		Path: foreign.Line(m.path, 256), Device: foreign.Line(m.source, 256), Type: foreign.Line(m.kind, 64),
 		Total: times(st.Blocks, block), Used: used, Free: free,
 		Percent: percent(float64(used), float64(used)+float64(free)),
 	}

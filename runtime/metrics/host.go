@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // Host returns what the machine is and how long it has been up, at this
@@ -34,7 +35,7 @@ func (r *Reader) Host(context.Context) (abi.HostInfo, error) {
 		InGuest:  r.inGuest(),
 	}
 	if text, err := r.proc("sys", "kernel", "osrelease"); err == nil {
-		out.Kernel = clean(strings.TrimSpace(text), 128)
+		out.Kernel = foreign.Line(strings.TrimSpace(text), 128)
 	}
 	if text, err := r.proc("loadavg"); err == nil {
 		out.Load1, out.Load5, out.Load15 = parseLoad(text)
@@ -47,11 +48,11 @@ func (r *Reader) Host(context.Context) (abi.HostInfo, error) {
 func (r *Reader) hostname() string {
 	if r.cfg.Etc != "/etc" {
 		if text, err := readFile(filepath.Join(r.cfg.Etc, "hostname")); err == nil {
-			return clean(strings.TrimSpace(text), 255)
+			return foreign.Line(strings.TrimSpace(text), 255)
 		}
 	}
 	text, _ := r.proc("sys", "kernel", "hostname")
-	return clean(strings.TrimSpace(text), 255)
+	return foreign.Line(strings.TrimSpace(text), 255)
 }
 
 func (r *Reader) system() string {
@@ -110,7 +111,7 @@ func parseLoad(text string) (one, five, fifteen float64) {
 func parseOSRelease(text string) string {
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
-			return clean(strings.Trim(value, `"'`), 128)
+			return foreign.Line(strings.Trim(value, `"'`), 128)
 		}
 	}
 	return "Linux"

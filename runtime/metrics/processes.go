@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // MaxProcesses is how many processes are listed at most.
@@ -184,7 +185,7 @@ func (r *Reader) describe(top []ranked) []abi.Process {
 	for _, p := range top {
 		memory := times(p.pages, uint64(os.Getpagesize()))
 		out = append(out, abi.Process{
-			PID: p.pid, Name: clean(p.name, 64), User: r.ownerOf(p.pid, users),
+			PID: p.pid, Name: foreign.Line(p.name, 64), User: r.ownerOf(p.pid, users),
 			CPUPercent: min(p.cpu, most), Memory: memory, MemoryPercent: percent(float64(memory), float64(total)),
 		})
 	}
@@ -199,7 +200,7 @@ func (r *Reader) ownerOf(pid int32, users map[string]string) string {
 		return ""
 	}
 	uid := parseUID(text)
-	return clean(cmp.Or(users[uid], uid), 64)
+	return foreign.Line(cmp.Or(users[uid], uid), 64)
 }
 
 // parseUID returns the effective user of proc_pid_status(5), in digits. The

@@ -8,6 +8,7 @@ import (
 	"github.com/shirou/gopsutil/v4/sensors"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // Bounds of what is taken for a temperature: drives and boards without a
@@ -31,7 +32,7 @@ func (r *Reader) Sensors(ctx context.Context) (abi.SensorInfo, error) {
 			continue
 		}
 		out.Temperatures = append(out.Temperatures, abi.Temperature{
-			Name: clean(t.SensorKey, 64), Current: t.Temperature, High: bound(t.High), Critical: bound(t.Critical),
+			Name: foreign.Line(t.SensorKey, 64), Current: t.Temperature, High: bound(t.High), Critical: bound(t.Critical),
 		})
 	}
 	return out, nil

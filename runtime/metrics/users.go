@@ -11,6 +11,7 @@ import (
 	"github.com/shirou/gopsutil/v4/host"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 const maxUsers = 256
@@ -30,7 +31,7 @@ func (r *Reader) Users(ctx context.Context) (abi.UserInfo, error) {
 	}
 	for _, u := range all[:min(len(all), maxUsers)] {
 		out.Users = append(out.Users, abi.LoggedIn{
-			User: clean(u.User, 64), Terminal: clean(u.Terminal, 64), From: clean(u.Host, 256),
+			User: foreign.Line(u.User, 64), Terminal: foreign.Line(u.Terminal, 64), From: foreign.Line(u.Host, 256),
 			Since: max(int64(u.Started), 0) * 1000,
 		})
 	}

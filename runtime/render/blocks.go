@@ -4,13 +4,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf16"
 
 	"github.com/mattn/go-runewidth"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // writer turns blocks into pieces.
@@ -43,7 +43,7 @@ func (w writer) block(b abi.Block) piece {
 	case abi.BlockBars:
 		p.pre(bars(b.Bars), "")
 	case abi.BlockCode:
-		p.pre(paragraph(b.Code), line(b.Language))
+		p.pre(foreign.Text(b.Code), line(b.Language))
 	}
 	return p.trimmed()
 }
@@ -56,9 +56,9 @@ func (w writer) spans(p *piece, spans []abi.Span) {
 		case abi.StyleAgo:
 			p.write(ago(w.now.Sub(time.UnixMilli(s.Time))))
 		case abi.StylePlain:
-			p.write(paragraph(s.Text))
+			p.write(foreign.Text(s.Text))
 		default:
-			p.styled(s.Style, func() { p.write(paragraph(s.Text)) })
+			p.styled(s.Style, func() { p.write(foreign.Text(s.Text)) })
 		}
 	}
 }
@@ -138,30 +138,9 @@ func bars(list []abi.Bar) string {
 	return table(abi.Table{Rows: rows, Right: []int{2}})
 }
 
-// paragraph cleans foreign text: control characters but for newlines and tabs,
-// and the characters that reorder what stands beside them, become visible.
-// Names in any script stay as they are.
-func paragraph(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.IsControl(r), r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
-
-// line cleans foreign text that must stay on one line.
-func line(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, paragraph(s))
-}
+// line cleans a text that must stay on one line. The size of the reply bounds
+// its length.
+func line(s string) string { return foreign.Line(s, len(s)) }
 
 // units returns a text's length as Telegram counts it: UTF-16 code units.
 func units(s string) int {

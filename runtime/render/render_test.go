@@ -68,7 +68,7 @@ func TestBlocksBecomeTextWithEntities(t *testing.T) {
 		{"quote", []abi.Block{text("quote", plain("q"))}, "[blockquote|q]"},
 		{"code", []abi.Block{{Kind: "code", Code: "a: 1\nb: 2\n", Language: "yaml"}}, "[pre|a: 1\nb: 2]"},
 		{"blanks at the ends move no entity", []abi.Block{text("text", plain("  "), abi.Span{Text: " x ", Style: "bold"}, plain(" "))}, "[bold|x]"},
-		{"overrides become visible, letters stay", []abi.Block{text("text", plain("a\u202eb"), plain("\u05d0\u200f\x00\x1b[31m"))}, "a\uFFFDb\u05d0\u200f\uFFFD\uFFFD[31m"},
+		{"marks of direction become visible, letters stay", []abi.Block{text("text", plain("a\u202eb"), plain("\u05d0\u200f\x00\x1b[31m"))}, "a\uFFFDb\u05d0\uFFFD\uFFFD\uFFFD[31m"},
 		{"an empty block is no block", []abi.Block{text("text"), text("text", plain("x")), {Kind: "bars"}}, "x"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
