@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 
@@ -58,6 +59,9 @@ func (e *endpoint) resolve(ctx context.Context, ref string, keep Keep) (containe
 	}
 	err := e.ask(ctx, "inspect", func(cli *client.Client) (err error) {
 		got, err = cli.ContainerInspect(ctx, ref)
+		if ambiguous(err) {
+			return cerrdefs.ErrNotFound.WithMessage("it is a prefix of several ids, and no name")
+		}
 		if err == nil && (got.ContainerJSONBase == nil || !isID(got.ID)) {
 			err = errNonsense
 		}
@@ -86,6 +90,12 @@ func denotes(ref string, got container.InspectResponse) bool {
 		return got.ID == ref
 	}
 	return bareName(got.Name) == ref
+}
+
+// ambiguous tells an engine's refusal of a prefix of several ids. It looks for a
+// name first, so there is no container of that name.
+func ambiguous(err error) bool {
+	return err != nil && strings.Contains(strings.ToLower(err.Error()), "multiple ids found with provided prefix")
 }
 
 func labelsOf(got container.InspectResponse) map[string]string {

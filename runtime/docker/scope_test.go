@@ -18,6 +18,9 @@ func twoContainers(t *testing.T) *Client {
 		"/containers/json":     body(`[]`),
 		"/containers/web/json": body(web), "/containers/" + idA + "/json": body(web), "/containers/aa/json": body(web),
 		"/containers/db/json": body(db), "/containers/" + idB + "/json": body(db),
+		"/containers/ab/json": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"message":"Multiple IDs found with provided prefix: ab"}`, http.StatusInternalServerError)
+		},
 	}).serve(t))
 }
 
@@ -40,6 +43,8 @@ func TestWhoMaySeeWhichContainer(t *testing.T) {
 		"no scope at all":                           {"web", nil, abi.Denied},
 		"a prefix of an id is not a name":           {"aa", anything, abi.NotFound},
 		"a prefix, and its name in scope":           {"aa", named("web"), abi.Denied},
+		"a prefix of several ids":                   {"ab", anything, abi.NotFound},
+		"a prefix of several ids, out of scope":     {"ab", named("web"), abi.Denied},
 		"gone, name in scope":                       {"gone", named("gone"), abi.NotFound},
 		"gone, name out of scope: same as if there": {"gone", named("web"), abi.Denied},
 		"gone, by id":                               {strings.Repeat("d", 64), named("web"), abi.NotFound},
