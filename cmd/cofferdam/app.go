@@ -49,6 +49,9 @@ type options struct {
 	// bot without A8, and with modules compiled into the host.
 	userLimit *ratelimit.Window
 	load      func([]hostcall.Operation) loader
+	// now is the clock by which updates, buttons and deletions age; nil: the
+	// real one.
+	now func() time.Time
 }
 
 // loader makes a module runnable.
@@ -74,18 +77,16 @@ type app struct {
 
 // newApp builds the bot. Nothing is sent or received yet, but modules begin to
 // load.
-func newApp(ctx context.Context, cfg *config.Config, o options) (a *app, err error) {
-	a = &app{cfg: cfg, log: o.log, identity: newIdentity(), met: newMet(access.New(policy(cfg)))}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.close(context.WithoutCancel(ctx)))
-		}
-	}()
+func newApp(ctx context.Context, cfg *config.Config, o options) (*app, error) {
+	a := &app{cfg: cfg, log: o.log, identity: newIdentity(), met: newMet(access.New(policy(cfg)))}
+	if o.now == nil {
+		o.now = time.Now
+	}
 	for _, build := range []func(context.Context, options) error{
 		a.openStore, a.openDocker, a.openTelegram, a.openModules, a.openPipeline,
 	} {
 		if err := build(ctx, o); err != nil {
-			return nil, err
+			return nil, errors.Join(err, a.close(context.WithoutCancel(ctx)))
 		}
 	}
 	return a, nil
@@ -129,13 +130,13 @@ func (a *app) openDocker(ctx context.Context, _ options) (err error) {
 	}
 	for _, host := range a.docker.Hosts() {
 		if err := a.docker.Ping(ctx, host); err != nil {
-			return exitWith(exitDocker, fmt.Errorf("docker.strict_access is set, and the engine %s is not there: %w", host, err))
+			return exitWith(exitDocker, fmt.Errorf("docker.strict_access is set, and the engine %s is not there: %s", host, sentence(err)))
 		}
 	}
 	return nil
 }
 
-func (a *app) openTelegram(context.Context, options) (err error) {
+func (a *app) openTelegram(_ context.Context, o options) (err error) {
 	a.client, err = telegram.New(telegram.Options{Token: string(a.cfg.BotToken.ProdToken), APIURL: a.cfg.Telegram.APIURL})
 	if err != nil {
 		return exitWith(exitConfig, err)
@@ -147,7 +148,7 @@ func (a *app) openTelegram(context.Context, options) (err error) {
 		Log:   a.log.Named("telegram"),
 	})
 	a.closing(a.sender.Close)
-	a.deletions = schedule.NewDeletions(a.store, a.sender.Delete, time.Now, a.log.Named("schedule"))
+	a.deletions = schedule.NewDeletions(a.store, a.sender.Delete, o.now, a.log.Named("schedule"))
 	return nil
 }
 
@@ -163,7 +164,13 @@ func (a *app) openModules(ctx context.Context, o options) error {
 		return err
 	}
 	a.closing(runtimes.Close)
-	load := func(ctx context.Context, s engine.Source) (registry.Runner, error) { return runtimes.Load(ctx, s) }
+	load := func(ctx context.Context, s engine.Source) (registry.Runner, error) {
+		m, err := runtimes.Load(ctx, s)
+		if err != nil {
+			return nil, err // a nil *engine.Module would be a runner
+		}
+		return m, nil
+	}
 	if o.load != nil {
 		load = o.load(operations)
 	}
@@ -212,7 +219,7 @@ func (a *app) openPipeline(_ context.Context, o options) error {
 		Journal: a.store, Keyboards: a.store, Delete: a.deletions.Add,
 		Modules: a.registry, Sender: a.sender, Access: a.met, Decode: telegram.Decode,
 		MaxAge: a.cfg.Telegram.MaxUpdateAge, UserLimit: limit,
-		Log: a.log.Named("pipeline"), Now: time.Now, Random: rand.Reader, Zone: time.Local,
+		Log: a.log.Named("pipeline"), Now: o.now, Random: rand.Reader, Zone: time.Local,
 	})
 	a.closing(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, shutdownGrace)
@@ -239,7 +246,7 @@ func (a *app) serve(ctx context.Context) error {
 		return fmt.Errorf("read the journal: %w", err)
 	}
 	for _, u := range pending {
-		a.pipeline.Resume(u.Received, u.Started)
+		a.pipeline.Resume(u.Received, u.Since, u.Started)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup

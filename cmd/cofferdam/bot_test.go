@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -66,6 +67,7 @@ func newBot(t testing.TB, changes ...setup) *bot {
 	}
 	world.AddGroup(emulator.Group{ID: group, Title: "Operations", Members: []int64{admin, user, stranger}})
 	b := &bot{t: t, world: world, log: &logBuffer{}}
+	t.Cleanup(func() { b.log.check(t, world.Token(), admin, user, stranger, group) })
 	b.cfg = testConfig(t, world.Token(), server.URL)
 	b.o = options{
 		cacheDir: moduleCache(t),
@@ -149,12 +151,20 @@ func moduleCache(t testing.TB) string {
 	return dir
 }
 
+// TestMain lets the test binary be the program too, for the scripts.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	testscript.Main(thenClean{m}, map[string]func(){"cofferdam": main})
+}
+
+// thenClean runs tests and removes what they share.
+type thenClean struct{ *testing.M }
+
+func (m thenClean) Run() int {
+	code := m.M.Run()
 	if dir, err := cacheDir(); err == nil && os.Getenv("COFFERDAM_TEST_CACHE") == "" {
 		os.RemoveAll(filepath.Dir(dir))
 	}
-	os.Exit(code)
+	return code
 }
 
 // person is somebody in a chat with the bot.

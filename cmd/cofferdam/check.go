@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
 // Levels of a finding.
@@ -57,7 +59,7 @@ Exit codes: 0 no failure, 1 a failure, 3 config refused, 4 token refused,
 		},
 	}
 	configFlag(cmd, &path)
-	cmd.Flags().StringVar(&stateDir, "state-dir", "", "directory for state, as for run")
+	cmd.Flags().StringVar(&stateDir, "state-dir", "", "`directory` for state, as for run")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return cmd
 }
@@ -89,7 +91,11 @@ func checkAll(ctx context.Context, path, stateDir string) ([]finding, error) {
 		c.fail("config", err.Error(), exitConfig)
 		return c.findings, c.err
 	}
+	c.scrubber = scrub.New(cfg.Secrets())
 	c.add("config", levelOK, "valid: "+plural(len(cfg.AccessControl.AllowedUserIDs), "user")+", "+plural(len(cfg.AccessControl.AllowedAdminsIDs), "admin"))
+	for _, u := range unusedKeys(cfg) {
+		c.add("config", levelWarn, u.String())
+	}
 	c.telegram(ctx, cfg)
 	c.docker(ctx, cfg)
 	c.state(stateDir, cfg)
@@ -99,17 +105,19 @@ func checkAll(ctx context.Context, path, stateDir string) ([]finding, error) {
 
 type checker struct {
 	findings []finding
+	// scrubber hides shapes of secrets only until the config is known.
+	scrubber *scrub.Scrubber
 	err      error
 }
 
 func (c *checker) add(part, level, message string) {
-	c.findings = append(c.findings, finding{part, level, message})
+	c.findings = append(c.findings, finding{part, level, c.scrubber.String(message)})
 }
 
 func (c *checker) fail(part, message string, code int) {
 	c.add(part, levelFail, message)
 	if c.err == nil {
-		c.err = exitWith(code, fmt.Errorf("not everything is in place: %s", part))
+		c.err = exitWith(code, fmt.Errorf("not everything is in place: look at %s", part))
 	}
 }
 
@@ -128,19 +136,28 @@ func (c *checker) telegram(ctx context.Context, cfg *config.Config) {
 		c.fail("telegram", "the token is refused: ask @BotFather for the right one, and put it into bot_token.prod_token", exitUnauthorized)
 		return
 	case err != nil:
-		c.fail("telegram", err.Error()+"; is "+cfg.Telegram.APIURL+" reachable from here?", exitFailed)
+		c.fail("telegram", "the token cannot be tried: "+callFailed(err)+"; is "+cfg.Telegram.APIURL+" reachable from here?", exitFailed)
 		return
 	}
 	c.add("telegram", levelOK, "the token is good: @"+me.Username)
 	hook, err := client.WebhookInfo(ctx)
 	switch {
 	case err != nil:
-		c.add("webhook", levelWarn, err.Error())
+		c.add("webhook", levelWarn, "whether one is set cannot be asked: "+callFailed(err))
 	case hook.URL != "":
 		c.add("webhook", levelWarn, "a webhook is set; `cofferdam run` removes it and polls")
 	default:
 		c.add("webhook", levelOK, "none is set: the bot polls")
 	}
+}
+
+// callFailed is what happened to a call, without the names of the method and
+// of its kind.
+func callFailed(err error) string {
+	if e, ok := errors.AsType[*telegram.Error](err); ok && e.Text != "" {
+		return e.Text
+	}
+	return err.Error()
 }
 
 func (c *checker) docker(ctx context.Context, cfg *config.Config) {
@@ -173,16 +190,12 @@ func sentence(err error) string {
 }
 
 func (c *checker) state(flag string, cfg *config.Config) {
-	home, err := os.UserHomeDir()
+	dir, err := stateDir(flag, cfg)
 	if err != nil {
-		home = ""
-	}
-	dir, err := config.StateDir(flag, os.Getenv, cfg, home)
-	if err != nil {
-		c.fail("state", err.Error()+": name one with --state-dir", exitFailed)
+		c.fail("state", err.Error(), exitFailed)
 		return
 	}
-	err = store.Check(dir)
+	err = checkState(dir)
 	switch {
 	case errors.Is(err, store.ErrInUse):
 		c.add("state", levelOK, dir+": in use by a running bot")
@@ -209,18 +222,34 @@ func (c *checker) modules(cfg *config.Config) {
 		}
 		c.add("modules", levelOK, fmt.Sprintf("%s %s, built in, sha256 %s", manifest.Name, manifest.Version, f.Digest[:12]))
 	}
-	for name, grants := range cfg.Modules.Grants {
-		var requests []capability.Request
-		for _, g := range grants {
-			requests = append(requests, capability.Request{Name: g.Capability, Scope: g.Scope})
-		}
-		if _, err := capability.Parse(requests); err != nil {
-			c.fail("modules", "modules.grants."+name+": "+err.Error(), exitConfig)
-		}
+	if err := grantsAreKnown(cfg); err != nil {
+		c.fail("modules", err.Error(), exitConfig)
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Grants)) {
 		if !known[name] {
 			c.add("modules", levelWarn, "modules.grants."+name+": there is no module of that name")
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Limits)) {
+		if !known[name] {
+			c.add("modules", levelWarn, "modules.limits."+name+": there is no module of that name")
+		}
+	}
+}
+
+// grantsAreKnown returns the first grant, by name of module, that no capability
+// answers to.
+func grantsAreKnown(cfg *config.Config) error {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Grants)) {
+		var requests []capability.Request
+		for _, g := range cfg.Modules.Grants[name] {
+			requests = append(requests, capability.Request{Name: g.Capability, Scope: g.Scope})
+		}
+		if _, err := capability.Parse(requests); err != nil {
+			return fmt.Errorf("modules.grants.%s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func plural(n int, noun string) string {

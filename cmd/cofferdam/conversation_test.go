@@ -24,7 +24,7 @@ func TestAUserLooksAround(t *testing.T) {
 	p.expect(p.presses("📈 Load average"), "Load average", "1 min")
 	p.expect(p.taps("🔄 Refresh"), "Load average")
 	p.expect(p.says("memory load"), "<b>", "Available", "Used")
-	p.expect(p.says("CPU"), "CPU", "█")
+	p.expect(p.says("CPU"), "CPU", "Total")
 	p.expect(p.says("/uptime"), "Uptime")
 	p.expect(p.presses("⬅️ Back"), "Main menu")
 	p.expect(p.says("/quick"), "Quick view", "Docker")

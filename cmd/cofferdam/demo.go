@@ -56,17 +56,50 @@ loopback address.`,
 }
 
 func runDemo(ctx context.Context, f runFlags, listen, stateDir string, out, logs io.Writer) error {
+	d, err := newDemo(f, listen, stateDir, logs)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "The demo runs. Open\n\n    %s\n\nin a browser; Ctrl-C ends it.\n", d.url())
+	return d.run(ctx)
+}
+
+// demo is a bot, the Telegram that it talks to, and the chat page, all on one
+// listener.
+type demo struct {
+	listener net.Listener
+	world    *emulator.Server
+	page     http.Handler
+	cfg      *config.Config
+	o        options
+}
+
+// newDemo listens, and runs nothing yet. What it returns must be run.
+func newDemo(f runFlags, listen, stateDir string, logs io.Writer) (*demo, error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
-		return fmt.Errorf("the chat page: %w (name another address with --listen)", err)
+		return nil, fmt.Errorf("the chat page cannot be served on %s: %s; name another address with --listen", listen, reason(err))
 	}
-	world, page := demoWorld(listen)
-	defer world.Close()
-	server := &http.Server{Handler: byPath(world, page), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	d := &demo{listener: listener}
+	d.world, d.page = demoWorld(listen)
+	if d.cfg, err = demoConfig(d.world.Token(), d.url()); err != nil {
+		listener.Close()
+		return nil, err
+	}
+	d.o = options{stateDir: stateDir, cacheDir: demoCache(), log: newLogger(logs, f.logLevel, f.logFormat, scrub.New(d.cfg.Secrets()))}
+	return d, nil
+}
+
+// url is where the page is, and the Bot API.
+func (d *demo) url() string { return "http://" + loopback(d.listener.Addr()) }
+
+// run serves the page and the bot until the context ends.
+func (d *demo) run(ctx context.Context) error {
+	server := &http.Server{Handler: byPath(d.world, d.page), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(d.listener) }()
 	defer func() {
-		world.Close() // ends long polls and streams, so that Shutdown does not wait for them
+		d.world.Close() // ends long polls and streams, so that Shutdown does not wait for them
 		stopping, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		if server.Shutdown(stopping) != nil {
@@ -74,13 +107,7 @@ func runDemo(ctx context.Context, f runFlags, listen, stateDir string, out, logs
 		}
 		<-served
 	}()
-	cfg, err := demoConfig(world.Token(), "http://"+loopback(listener.Addr()))
-	if err != nil {
-		return err
-	}
-	o := options{stateDir: stateDir, cacheDir: demoCache(), log: newLogger(logs, f.logLevel, f.logFormat, scrub.New(cfg.Secrets()))}
-	fmt.Fprintf(out, "The demo runs. Open\n\n    http://%s\n\nin a browser; Ctrl-C ends it.\n", loopback(listener.Addr()))
-	return serveUntil(ctx, cfg, o)
+	return serveUntil(ctx, d.cfg, d.o)
 }
 
 // byPath sends Bot API calls to the emulator and the rest to the page.

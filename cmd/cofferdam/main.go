@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
 // Exit codes, as docs/OPERATIONS.md promises them.
@@ -50,7 +52,8 @@ func run(args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, "cofferdam:", err)
+	// Errors carry no secret. What was typed may: a token in the wrong place.
+	fmt.Fprintln(os.Stderr, scrub.New(nil).String("cofferdam: "+err.Error()))
 	var exit *exitError
 	if errors.As(err, &exit) {
 		return exit.code
@@ -71,19 +74,19 @@ func newRoot() *cobra.Command {
 		Args:          usageArgs(cobra.NoArgs),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitWith(exitUsage, fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath()))
-	})
-	root.AddCommand(runCommand(), demoCommand(), initCommand(), checkCommand(), moduleCommand(), versionCommand())
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpCommand(helpCommand())
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(runCommand(), demoCommand(), initCommand(), checkCommand(), moduleCommand(), versionCommand(), completionCommand())
 	return root
 }
 
-// usageArgs makes a wrong number of arguments a wrong usage.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return exitWith(exitUsage, fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath()))
-		}
-		return nil
+// reason is why the system refused something, without the chain of what was
+// tried in the program's words.
+func reason(err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
 	}
+	return err.Error()
 }

@@ -7,10 +7,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -20,10 +23,11 @@ import (
 
 func moduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "module",
-		Short: "Tools for authors of modules",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "module",
+		Short:   "Tools for authors of modules",
+		Example: `  cofferdam module build ./hello`,
+		Args:    usageArgs(cobra.NoArgs),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(moduleBuildCommand())
 	return cmd
@@ -51,7 +55,7 @@ WebAssembly, and append DIR/manifest.yaml to the result.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "the file to write (default: NAME.wasm in this directory)")
+	cmd.Flags().StringVarP(&out, "out", "o", "", "the `file` to write (default: NAME.wasm in this directory)")
 	return cmd
 }
 
@@ -70,7 +74,7 @@ func buildModule(ctx context.Context, dir, out string) (string, error) {
 		return "", err
 	}
 	if err := os.WriteFile(out, whole, 0o644); err != nil {
-		return "", err
+		return "", fmt.Errorf("%s cannot be written: %s; name another file with --out", out, reason(err))
 	}
 	digest := sha256.Sum256(whole)
 	return hex.EncodeToString(digest[:]), nil
@@ -79,18 +83,50 @@ func buildModule(ctx context.Context, dir, out string) (string, error) {
 func readManifest(path string) (abi.Manifest, error) {
 	var m abi.Manifest
 	text, err := os.ReadFile(path)
-	if err != nil {
-		return m, err
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return m, fmt.Errorf("%s is not there; a module's folder has a manifest.yaml beside its Go program", path)
+	case err != nil:
+		return m, fmt.Errorf("%s cannot be read: %s", path, reason(err))
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
-	if err := decoder.Decode(&m); err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
+	err = decoder.Decode(&m)
+	switch {
+	case errors.Is(err, io.EOF):
+		return m, fmt.Errorf("%s is empty", path)
+	case err != nil:
+		return m, fmt.Errorf("%s: %s", path, plainYAML(err))
 	}
 	if err := m.Check(); err != nil {
 		return m, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
+}
+
+var (
+	unknownField = regexp.MustCompile(`field (.+) not found in type \S+`)
+	wrongType    = regexp.MustCompile("cannot unmarshal !!\\S+ (`.*` )?into (\\S+)")
+)
+
+// plainYAML says what is wrong with a manifest without the names of Go's types.
+func plainYAML(err error) string {
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ")
+	text = unknownField.ReplaceAllString(text, "there is no key $1 in a manifest")
+	return wrongType.ReplaceAllStringFunc(text, func(found string) string {
+		goType := wrongType.FindStringSubmatch(found)[2]
+		switch {
+		case goType == "string":
+			return "this must be a text"
+		case goType == "bool":
+			return "this must be true or false"
+		case strings.HasPrefix(goType, "[]"):
+			return "this must be a list"
+		case strings.Contains(goType, "int"):
+			return "this must be a number"
+		}
+		return "this must be a section with keys of its own"
+	})
 }
 
 // compileGuest compiles a reactor: no main, exports only, no paths of this
@@ -109,8 +145,12 @@ func compileGuest(ctx context.Context, dir string) ([]byte, error) {
 	build := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", wasm, ".")
 	build.Dir = source
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	if output, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("compile %s: %w\n%s", source, err, output)
+	output, err := build.CombinedOutput()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return nil, errors.New("the program go is not in PATH; modules are compiled with the Go toolchain from https://go.dev/dl")
+	case err != nil:
+		return nil, fmt.Errorf("%s does not compile for WebAssembly:\n%s", source, bytes.TrimSpace(output))
 	}
 	return os.ReadFile(wasm)
 }

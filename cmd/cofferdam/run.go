@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
@@ -41,16 +45,15 @@ Exit codes: 0 stopped by a signal, 1 failed, 2 wrong usage, 3 config refused,
 	}
 	flags := cmd.Flags()
 	configFlag(cmd, &f.config)
-	flags.StringVar(&f.stateDir, "state-dir", "", "directory for state, mode 0700")
+	flags.StringVar(&f.stateDir, "state-dir", "", "`directory` for state, mode 0700")
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep state in memory; it is lost at the end")
-	flags.StringVar(&f.logLevel, "log-level", "", "debug, info, warn or error (default: the config's)")
-	flags.StringVar(&f.logFormat, "log-format", "", "human or json (default: the config's)")
-	cmd.MarkFlagsMutuallyExclusive("state-dir", "ephemeral")
+	flags.StringVar(&f.logLevel, "log-level", "", "`level`: debug, info, warn or error (default: the config's)")
+	flags.StringVar(&f.logFormat, "log-format", "", "`format`: human or json (default: the config's)")
 	return cmd
 }
 
 func configFlag(cmd *cobra.Command, to *string) {
-	cmd.Flags().StringVar(to, "config", "", "config file (default: $COFFERDAM_CONFIG, then ./cofferdam.yaml)")
+	cmd.Flags().StringVar(to, "config", "", "config `file` (default: $COFFERDAM_CONFIG, else cofferdam.yaml)")
 	// Both are here to help the shell; neither can fail for a flag that exists.
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
@@ -59,17 +62,17 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 	if err := f.check(); err != nil {
 		return exitWith(exitUsage, err)
 	}
+	hangups := catchHangups()
+	defer hangups.stop()
 	cfg, warnings, err := loadConfig(f.config, config.Options{})
 	if err != nil {
 		return exitWith(exitConfig, err)
 	}
 	log := f.logger(cfg, logs)
-	for _, w := range warnings {
-		event := "config.warning"
-		if w.Insecure {
-			event = "config.insecure"
-		}
-		log.Warn(w.String(), zap.String("event", event), zap.String("key", w.Key), zap.Int("line", w.Line))
+	hangups.tell(log)
+	warn(log, cfg, warnings)
+	if err := grantsAreKnown(cfg); err != nil {
+		return exitWith(exitConfig, err)
 	}
 	o := options{log: log}
 	if f.ephemeral {
@@ -78,6 +81,20 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 		return err
 	}
 	return serveUntil(ctx, cfg, o)
+}
+
+// warn logs what the operator should know about a config that is good enough.
+func warn(log *zap.Logger, cfg *config.Config, warnings []config.Warning) {
+	for _, w := range warnings {
+		event := "config.warning"
+		if w.Insecure {
+			event = "config.insecure"
+		}
+		log.Warn(w.String(), zap.String("event", event), zap.String("key", w.Key), zap.Int("line", w.Line))
+	}
+	for _, u := range unusedKeys(cfg) {
+		log.Warn(u.String(), zap.String("event", "config.unused"), zap.String("key", u.key))
+	}
 }
 
 // serveUntil is a bot's whole life.
@@ -90,16 +107,16 @@ func serveUntil(ctx context.Context, cfg *config.Config, o options) error {
 }
 
 func (f runFlags) check() error {
-	switch f.logLevel {
-	case "", "debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR":
-	default:
+	if !slices.Contains([]string{"", "debug", "info", "warn", "error"}, strings.ToLower(f.logLevel)) {
 		return fmt.Errorf("--log-level %q: use debug, info, warn or error", f.logLevel)
 	}
-	switch f.logFormat {
-	case "", "human", "json":
-		return nil
+	if !slices.Contains([]string{"", "human", "json"}, f.logFormat) {
+		return fmt.Errorf("--log-format %q: use human or json", f.logFormat)
 	}
-	return fmt.Errorf("--log-format %q: use human or json", f.logFormat)
+	if f.ephemeral && f.stateDir != "" {
+		return errors.New("--ephemeral keeps no state and --state-dir says where to keep it: use one of them")
+	}
+	return nil
 }
 
 func (f runFlags) logger(cfg *config.Config, to io.Writer) *zap.Logger {
@@ -121,20 +138,45 @@ func loadConfig(flag string, o config.Options) (*config.Config, []config.Warning
 	return config.Load(path, o)
 }
 
-// stateDirs returns where state and compiled modules are kept. The store makes
-// and checks the first; the second lies inside it.
+// stateDirs returns where state and compiled modules are kept, and makes both
+// directories: the second lies inside the first.
 func stateDirs(flag string, cfg *config.Config) (state, cache string, err error) {
+	state, err = stateDir(flag, cfg)
+	if err != nil {
+		return "", "", fmt.Errorf("%w; or use --ephemeral", err)
+	}
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return "", "", fmt.Errorf("the state directory %s cannot be made: %s; "+
+			"name another with --state-dir, mount a volume there, or use --ephemeral", state, reason(err))
+	}
+	// Before anything is put into it.
+	if err := checkState(state); err != nil {
+		return "", "", err
+	}
+	cache, err = cacheIn(state)
+	return state, cache, err
+}
+
+// stateDir returns where state is kept, which need not be there.
+func stateDir(flag string, cfg *config.Config) (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		home = ""
 	}
-	state, err = config.StateDir(flag, os.Getenv, cfg, home)
-	if err != nil {
-		return "", "", fmt.Errorf("%w (name one with --state-dir, or use --ephemeral)", err)
+	return config.StateDir(flag, os.Getenv, cfg, home)
+}
+
+// checkState says why a state directory cannot be used, and what to do.
+func checkState(dir string) error {
+	err := store.Check(dir)
+	_, unreachable := errors.AsType[*fs.PathError](err)
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return fmt.Errorf("%w, %s: stop that one, or give this one another with --state-dir", store.ErrInUse, dir)
+	case unreachable:
+		return fmt.Errorf("the state directory %s cannot be reached: %s; name another with --state-dir", dir, reason(err))
+	case err != nil && !strings.Contains(err.Error(), "--state-dir"):
+		return fmt.Errorf("%w (or name another with --state-dir)", err)
 	}
-	if err := os.MkdirAll(state, 0o700); err != nil {
-		return "", "", fmt.Errorf("state directory: %w (name another with --state-dir, mount a volume there, or use --ephemeral)", err)
-	}
-	cache, err = cacheIn(state)
-	return state, cache, err
+	return err
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"time"
+	"unicode/utf16"
 
 	"go.uber.org/zap"
 
@@ -32,19 +33,21 @@ func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
 // else is sent.
 func (p *Pipeline) send(ctx context.Context, t *passage) outcome {
 	texts := t.rendered.Texts
-	if t.note && t.update.Kind == chat.Tap && len(texts) > 0 {
-		// The view stays as it is, with its buttons.
-		t.answerTap(p, clip(texts[0].Text, chat.MaxAnswer), true)
-		return failed
+	if t.note && len(texts) > 0 && t.answerTap(p, texts[0].Text, true) {
+		return failed // the view stays as it is, with its buttons
 	}
-	// The answer to the tap need not wait for the chat's queue.
-	t.answerTap(p, t.reply.Notice, false)
+	// The answer to the tap need not wait for the chat's queue. What nobody saw
+	// there, since it came too late or nothing was tapped, is a message.
+	if !t.answerTap(p, t.reply.Notice, false) && t.reply.Notice != "" {
+		texts = append([]chat.Message{{Text: t.reply.Notice}}, texts...)
+	}
 	if t.reply.Menu != "" && len(texts) > 0 {
 		texts[len(texts)-1].Keyboard = p.Modules.Menu(t.reply.Menu, t.role.String())
 	}
-	inPlace := t.update.Kind == chat.Tap && t.reply.Menu == ""
+	view := len(texts) - len(t.rendered.Texts) // where the reply's own begin
+	inPlace := t.update.Kind == chat.Tap && t.reply.Menu == "" && !t.note
 	for i, m := range append(texts, t.rendered.Files...) {
-		edit := inPlace && i == 0 && len(texts) > 0
+		edit := inPlace && i == view && view < len(texts)
 		if err := p.deliver(ctx, t, m, edit); err != nil {
 			return p.undelivered(ctx, t, err)
 		}
@@ -85,27 +88,24 @@ func (p *Pipeline) undelivered(ctx context.Context, t *passage, err error) outco
 // dropped.
 func (p *Pipeline) overflow(t *passage) {
 	p.lanes.aside(func(ctx context.Context) {
-		p.guard.Lock()
-		tell := p.UserLimit.Add(t.update.From.ID, p.Now()).Tell
-		p.guard.Unlock()
-		if p.decide(t).Allowed && (tell || t.update.Kind == chat.Tap) {
+		if p.decide(t).Allowed && (t.update.Kind == chat.Tap || p.permit(func() bool {
+			return p.laneNotice.Add(t.update.From.ID, p.Now()).Allowed
+		})) {
 			p.tell(ctx, t, textLaneFull)
 		}
-		t.finishTap(p)
-		p.Journal.Done(t.update.ID)
-		t.logEnd(limited, p.Now())
+		p.finish(ctx, t, limited)
 	})
 }
 
 // clip cuts a text to that many UTF-16 units.
 func clip(s string, limit int) string {
-	units := 0
+	units, cut := 0, 0
 	for i, r := range s {
-		if units++; r > 0xffff {
-			units++
+		if units < limit {
+			cut = i // there is room for the dots before this character
 		}
-		if units > limit-1 {
-			return s[:i] + "…"
+		if units += max(utf16.RuneLen(r), 1); units > limit {
+			return s[:cut] + "…"
 		}
 	}
 	return s

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -20,8 +21,8 @@ import (
 type passage struct {
 	update      chat.Update
 	log         *zap.Logger
-	entered     time.Time
-	interrupted bool // its command may have run before a restart
+	entered     time.Time // when it came into the journal
+	interrupted bool      // its command may have run before a restart
 
 	role     access.Role     // access
 	route    chat.Route      // route
@@ -35,26 +36,50 @@ type passage struct {
 
 // enter gives an update its trace id, decodes it, and puts it into the lane of
 // its chat.
-func (p *Pipeline) enter(u chat.Received, started bool) {
+func (p *Pipeline) enter(u chat.Received, since time.Time, started bool) {
 	log := p.Log.With(zap.String("trace_id", p.traceID()))
-	update, err := p.Decode(u.Data)
+	update, err := p.decode(u.Data)
 	if err != nil {
 		log.Warn("an update cannot be read", zap.String("event", "update.invalid"), zap.Int64("update_id", u.ID), zap.Error(err))
 		p.Journal.Done(u.ID)
 		return
 	}
 	update.ID = u.ID
-	t := &passage{update: update, interrupted: started, entered: p.Now(), log: log.With(
+	t := &passage{update: update, interrupted: started, entered: since, log: log.With(
 		zap.String("user", scrub.ID(update.From.ID)), zap.String("chat", scrub.ID(update.Chat.ID)))}
-	if update.Kind == chat.Ignored {
+	if update.Kind != chat.Text && update.Kind != chat.Tap {
 		t.log.Debug("update ignored", zap.String("event", "update.ignored"), zap.String("reason", update.Reason))
-		p.Journal.Done(u.ID)
+		p.ignore(t)
 		return
 	}
 	if !p.lanes.add(update.Chat.ID, t) {
 		t.log.Warn("too much waits in this chat", zap.String("event", "ratelimit.exceeded"), zap.String("reason", "lane_full"))
 		p.overflow(t)
 	}
+}
+
+// decode reads an update. A panic in there makes it one that cannot be read: it
+// would come back after a restart, and end the process again.
+func (p *Pipeline) decode(data []byte) (update chat.Update, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			update, err = chat.Update{}, fmt.Errorf("decoding panicked: %v", r)
+		}
+	}()
+	return p.Decode(data)
+}
+
+// ignore ends an update that must not run anything. If it is a tap, its button
+// stops spinning all the same.
+func (p *Pipeline) ignore(t *passage) {
+	if t.update.QueryID == "" {
+		p.Journal.Done(t.update.ID)
+		return
+	}
+	p.lanes.aside(func(context.Context) {
+		t.finishTap(p)
+		p.Journal.Done(t.update.ID)
+	})
 }
 
 // traceID returns 64 random bits. Without randomness it is a row of zeros: a
@@ -69,32 +94,36 @@ func (p *Pipeline) traceID() string {
 
 // finishTap answers a tap that no stage has answered: without that, the button
 // would go on spinning.
-func (t *passage) finishTap(p *Pipeline) { t.answerTap(p, "", false) }
+func (t *passage) finishTap(p *Pipeline) {
+	t.answerTap(p, "", false)
+}
 
 // answerTimeout bounds the answer to a tap, which is given outside the chat's
 // order.
 const answerTimeout = 10 * time.Second
 
-// answerTap answers a tap with a text above the chat, or with a dialog. Only
-// the first call counts.
-func (t *passage) answerTap(p *Pipeline, text string, alert bool) {
-	if t.update.Kind != chat.Tap {
-		return
+// answerTap answers a tap with a text above the chat, or with a dialog. It
+// reports whether the user saw that: only the first answer counts, and Telegram
+// takes none after about 15 s.
+func (t *passage) answerTap(p *Pipeline, text string, alert bool) (shown bool) {
+	if t.update.QueryID == "" {
+		return false
 	}
 	t.answer.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 		defer cancel()
-		if err := p.Sender.Answer(ctx, t.update.QueryID, text, alert); err != nil {
+		err := p.Sender.Answer(ctx, t.update.QueryID, clip(text, chat.MaxAnswer), alert)
+		if shown = err == nil; !shown {
 			t.log.Info("a tap could not be answered", zap.String("event", "telegram.answer"), zap.Error(err))
 		}
 	})
+	return shown
 }
 
 // tell says a sentence of the host's own to the user: as a dialog after a tap,
 // so that the view stays, otherwise as a message.
 func (p *Pipeline) tell(ctx context.Context, t *passage, text string) outcome {
-	if t.update.Kind == chat.Tap {
-		t.answerTap(p, text, true)
+	if t.answerTap(p, text, true) {
 		return onward
 	}
 	id, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: text})
@@ -109,8 +138,9 @@ func (p *Pipeline) tell(ctx context.Context, t *passage, text string) outcome {
 // noteLifetime is how long error notes stay (B6).
 const noteLifetime = 15 * time.Second
 
+// deleteLater is done even while the bot stops: the message stands already.
 func (p *Pipeline) deleteLater(ctx context.Context, t *passage, id int, after time.Duration) {
-	if err := p.Delete(ctx, t.update.Chat.Address(), id, p.Now().Add(after)); err != nil {
+	if err := p.Delete(context.WithoutCancel(ctx), t.update.Chat.Address(), id, p.Now().Add(after)); err != nil {
 		t.log.Warn("a deletion could not be kept", zap.String("event", "store.error"), zap.Error(err))
 	}
 }

@@ -16,7 +16,9 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -145,6 +147,7 @@ type Pipeline struct {
 	guard           sync.Mutex
 	strangerRefusal *ratelimit.Window
 	strangerCommand *ratelimit.Window
+	laneNotice      *ratelimit.Window
 }
 
 // Bounds on what strangers get to hear (A2, A3), and on how many of them are
@@ -156,12 +159,19 @@ const (
 	strangersAtMost  = 10_000
 )
 
+// A user hears of a full lane once in this time, while it stays full.
+const (
+	laneNoticeSpan = 10 * time.Second
+	laneNotices    = 10_000 // users that are remembered
+)
+
 // New returns a Pipeline that is ready for updates.
 func New(c Config) *Pipeline {
 	p := &Pipeline{
 		Config:          c,
 		strangerRefusal: ratelimit.New(strangerRefusals, strangerSpan, strangersAtMost),
 		strangerCommand: ratelimit.New(strangerCommands, strangerSpan, strangersAtMost),
+		laneNotice:      ratelimit.New(1, laneNoticeSpan, laneNotices),
 	}
 	p.lanes = newLanes(p.handle)
 	return p
@@ -182,14 +192,17 @@ func (p *Pipeline) Deliver(ctx context.Context, updates []chat.Received) error {
 		p.Log.Info("updates that were handled before are dropped", zap.String("event", "update.duplicate"), zap.Int("count", n))
 	}
 	for _, u := range fresh {
-		p.enter(u, false)
+		p.enter(u, p.Now(), false)
 	}
 	return nil
 }
 
-// Resume takes up an update that was in the journal when the bot started.
-// started tells that its command may have run: it is reported, not repeated.
-func (p *Pipeline) Resume(u chat.Received, started bool) { p.enter(u, started) }
+// Resume takes up an update that was in the journal when the bot started, since
+// the given time. started tells that its command may have run: it is reported,
+// not repeated.
+func (p *Pipeline) Resume(u chat.Received, since time.Time, started bool) {
+	p.enter(u, since, started)
+}
 
 // Close lets running commands end, as long as the context allows, and leaves
 // what waits in the journal.
@@ -197,7 +210,12 @@ func (p *Pipeline) Close(ctx context.Context) { p.lanes.close(ctx) }
 
 // handle takes one update through all stages.
 func (p *Pipeline) handle(ctx context.Context, t *passage) {
-	end := p.through(ctx, t)
+	p.finish(ctx, t, p.through(ctx, t))
+}
+
+// finish records how an update ended. While the bot stops only what was
+// answered is done for certain: the rest stays in the journal.
+func (p *Pipeline) finish(ctx context.Context, t *passage, end outcome) {
 	t.finishTap(p)
 	if ctx.Err() != nil && end != answered {
 		end = unfinished
@@ -208,7 +226,12 @@ func (p *Pipeline) handle(ctx context.Context, t *passage) {
 	t.logEnd(end, p.Now())
 }
 
-func (p *Pipeline) through(ctx context.Context, t *passage) outcome {
+func (p *Pipeline) through(ctx context.Context, t *passage) (end outcome) {
+	defer func() {
+		if r := recover(); r != nil {
+			end = p.panicked(ctx, t, r)
+		}
+	}()
 	if t.interrupted {
 		return p.tellInterrupted(ctx, t)
 	}
@@ -219,4 +242,13 @@ func (p *Pipeline) through(ctx context.Context, t *passage) outcome {
 		}
 	}
 	return answered
+}
+
+// panicked ends an update that met a fault of the bot's own. It must cost that
+// update only: after a restart the same one would end the process again.
+func (p *Pipeline) panicked(ctx context.Context, t *passage, reason any) outcome {
+	t.log.Error("the bot panicked", zap.String("event", "update.panicked"), zap.String("panic", fmt.Sprint(reason)))
+	t.log.Debug("stack", zap.String("event", "update.stack"), zap.ByteString("stack", debug.Stack()))
+	p.tell(ctx, t, textInternal)
+	return failed
 }

@@ -213,21 +213,13 @@ func (p *Pipeline) fail(ctx context.Context, t *passage, text string, err error)
 	return failed
 }
 
-// tellInterrupted reports a command that a restart cut short.
+// tellInterrupted reports a command that a restart cut short, in the chat: a
+// tap can hardly be answered any more, and this must not vanish. Whoever began
+// a command was let in then, so nobody is asked for again.
 func (p *Pipeline) tellInterrupted(ctx context.Context, t *passage) outcome {
-	if !p.decide(t).Allowed {
-		return interrupted
-	}
-	if t.update.Kind == chat.Tap {
-		// The tap cannot be answered any more: say it in the chat.
-		_, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: textInterrupted})
-		if err != nil {
-			return undelivered
-		}
-		return interrupted
-	}
-	if _, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: textInterrupted}); err != nil {
-		return undelivered
+	_, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: textInterrupted})
+	if err != nil {
+		return p.undelivered(ctx, t, err)
 	}
 	return interrupted
 }

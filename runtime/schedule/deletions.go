@@ -3,6 +3,8 @@ package schedule
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -59,6 +61,16 @@ func (d *Deletions) Run(ctx context.Context) {
 	}
 }
 
+const (
+	// atOnce is how many chats are served side by side.
+	atOnce = 16
+	// patience is how long a round waits for one deletion, so that a chat that
+	// Telegram holds back keeps no secret standing in another.
+	patience = 10 * time.Second
+	// again is when a deletion that took longer is tried again.
+	again = 10 * time.Second
+)
+
 // round deletes what is due and returns how long to wait for the next.
 func (d *Deletions) round(ctx context.Context) time.Duration {
 	due, next, err := d.store.Deletions(d.now())
@@ -66,19 +78,54 @@ func (d *Deletions) round(ctx context.Context) time.Duration {
 		d.log.Error("scheduled deletions cannot be read", zap.String("event", "store.error"), zap.Error(err))
 		return time.Minute
 	}
+	wait := idle
+	if !next.IsZero() {
+		wait = max(next.Sub(d.now()), 0)
+	}
+	if !d.deleteAll(ctx, due) {
+		wait = min(wait, again)
+	}
+	return wait
+}
+
+// deleteAll deletes messages, chats side by side. It reports whether none is
+// left.
+func (d *Deletions) deleteAll(ctx context.Context, due []store.Deletion) bool {
+	byChat := map[int64][]store.Deletion{}
 	for _, item := range due {
-		// The sender tries again while Telegram is away. What it then returns
-		// is final: the message is too old, or the chat is gone.
-		if err := d.delete(ctx, chat.Address{Chat: item.Chat, Group: item.Chat < 0}, item.Message); err != nil {
-			if ctx.Err() != nil {
-				return idle
+		byChat[item.Chat] = append(byChat[item.Chat], item)
+	}
+	var workers sync.WaitGroup
+	var left atomic.Bool
+	room := make(chan struct{}, atOnce)
+	for _, items := range byChat {
+		room <- struct{}{}
+		workers.Go(func() {
+			defer func() { <-room }()
+			for _, item := range items {
+				if !d.deleteOne(ctx, item) {
+					left.Store(true)
+					return
+				}
 			}
-			d.log.Info("a message could not be deleted", zap.String("event", "telegram.delete"), zap.Error(err))
+		})
+	}
+	workers.Wait()
+	return !left.Load()
+}
+
+// deleteOne reports whether a deletion is over and done with. The sender tries
+// again while Telegram is away; what it returns before its time is up is final:
+// the message is too old, or the chat is gone.
+func (d *Deletions) deleteOne(ctx context.Context, item store.Deletion) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := d.delete(ctx, chat.Address{Chat: item.Chat, Group: item.Chat < 0}, item.Message); err != nil {
+		if ctx.Err() != nil {
+			return false
 		}
-		d.store.Deleted(item)
+		d.log.Info("a message could not be deleted", zap.String("event", "telegram.delete"), zap.Error(err))
 	}
-	if next.IsZero() {
-		return idle
-	}
-	return max(next.Sub(d.now()), 0)
+	d.store.Deleted(item)
+	return true
 }

@@ -29,6 +29,9 @@ const (
 // Pending is an update that was not done when the bot stopped.
 type Pending struct {
 	chat.Received
+	// Since is when the update was accepted; the zero time if that is not known
+	// any more.
+	Since time.Time
 	// Started is set if a command may have run: it must not run again.
 	Started bool
 }
@@ -82,10 +85,12 @@ func (s *Store) Done(id int64) {
 func (s *Store) Pending() ([]Pending, error) {
 	var pending []Pending
 	err := s.db.View(func(tx *bbolt.Tx) error {
+		seen := tx.Bucket(seenBucket)
 		return tx.Bucket(journalBucket).ForEach(func(key, value []byte) error {
 			if len(key) == 8 && len(value) > 0 {
 				pending = append(pending, Pending{
 					Received: chat.Received{ID: int64(binary.BigEndian.Uint64(key)), Data: bytes.Clone(value[1:])},
+					Since:    keyTime(seen.Get(key)),
 					Started:  value[0] != stateReceived,
 				})
 			}

@@ -63,7 +63,7 @@ func TestJournalSurvivesARestart(t *testing.T) {
 	if err != nil || len(pending) != 2 {
 		t.Fatalf("pending %+v, %v", pending, err)
 	}
-	if p := pending[0]; p.ID != 1 || p.Started || string(p.Data) != "{1}" {
+	if p := pending[0]; p.ID != 1 || p.Started || !p.Since.Equal(noon) || string(p.Data) != "{1}" {
 		t.Errorf("first: %+v", p)
 	}
 	if p := pending[1]; p.ID != 2 || !p.Started || string(p.Data) != "{2}" {

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"time"
+
+	"github.com/cofferdam-bot/cofferdam/runtime/config"
+)
+
+// unused is a key that the operator set and that this version does nothing
+// with. Such a key is never passed over in silence: somebody counts on it.
+type unused struct {
+	key string
+	// instead is what the bot does, as a sentence without its full stop.
+	instead string
+}
+
+func (u unused) String() string {
+	return u.key + ": this version of cofferdam does nothing with it; " + u.instead
+}
+
+// unusedKeys returns what is set in a configuration and has no effect.
+func unusedKeys(cfg *config.Config) []unused {
+	var found []unused
+	for _, k := range []struct {
+		set bool
+		unused
+	}{
+		{cfg.Webhook.URL != "", unused{"webhook_config.url", "the bot polls, and listens nowhere"}},
+		{cfg.Plugins.Outline.APIURL != "", unused{"plugins_config.outline", "the Outline server is not asked"}},
+		{cfg.InfluxDB.URL != "", unused{"influxdb.url", "nothing is read from InfluxDB and nothing is written to it"}},
+		{cfg.Plugins.Monitor != quietMonitor, unused{"plugins_config.monitor", "nothing is watched, and nobody is alerted"}},
+		{cfg.Modules.Dir != "", unused{"modules.dir", "only the built-in modules run"}},
+		{len(cfg.Modules.TrustedKeys) > 0, unused{"modules.trusted_keys", "no signature is checked, and only the built-in modules run"}},
+		{len(cfg.Modules.Pins) > 0, unused{"modules.pins", "no digest is compared, and only the built-in modules run"}},
+		{cfg.Metrics.Listen != "", unused{"metrics.listen", "there is no /metrics page, and nothing listens there"}},
+	} {
+		if k.set {
+			found = append(found, k.unused)
+		}
+	}
+	return found
+}
+
+// quietMonitor is the section of a file that does not have it. A test holds it
+// against the package that knows.
+var quietMonitor = config.Monitor{
+	Tracehold: config.Tracehold{
+		CPUUsageThreshold: 80, MemoryUsageThreshold: 80, DiskUsageThreshold: 80,
+		CPUTemperatureThreshold: 85, GPUTemperatureThreshold: 90, DiskTemperatureThreshold: 60,
+	},
+	MaxNotifications: 3, CheckInterval: 5 * time.Second, ResetNotificationCount: 5 * time.Minute,
+	RetryAttempts: 3, RetryInterval: 10 * time.Second,
+}
