@@ -260,7 +260,7 @@ func (a *app) serve(ctx context.Context) error {
 	err = poller.Run(ctx)
 	switch {
 	case errors.Is(err, telegram.ErrUnauthorized):
-		return exitWith(exitUnauthorized, errors.New("Telegram refuses the bot token: look at bot_token.prod_token, and whether @BotFather gave a new one"))
+		return exitWith(exitUnauthorized, errors.New("the bot token is refused by Telegram: look at bot_token.prod_token, and whether @BotFather gave a new one"))
 	case ctx.Err() != nil:
 		return nil
 	}

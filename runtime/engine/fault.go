@@ -4,25 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // Fault is why an invocation ended without the module's own answer. It says
 // nothing that must be kept from a log at INFO; it is not for users.
 type Fault struct {
 	Code abi.Code
-	// Reason is one line.
+	// Reason is one line of visible text.
 	Reason string
-	// Stack is for DEBUG only (D3).
+	// Stack is for DEBUG only (D3). It holds names that the file's author
+	// chose.
 	Stack string
 }
 
 // Error returns code and reason.
 func (f *Fault) Error() string { return f.Code.String() + ": " + f.Reason }
+
+// FaultCode returns the code, for those who must not know this package.
+func (f *Fault) FaultCode() abi.Code { return f.Code }
 
 // faultOf classifies what wazero returned from a guest's code.
 func faultOf(ctx context.Context, err error) *Fault {
@@ -30,21 +36,43 @@ func faultOf(ctx context.Context, err error) *Fault {
 	if errors.As(err, &fault) {
 		return fault
 	}
-	if cause := ctx.Err(); cause != nil {
-		return &Fault{Code: abi.Timeout, Reason: "stopped: " + cause.Error()}
+	if ctx.Err() != nil {
+		return stopped(ctx, "stopped")
 	}
 	var exit *sys.ExitError
 	if errors.As(err, &exit) {
 		return &Fault{Code: abi.Internal, Reason: fmt.Sprintf("the module exited with status %d", exit.ExitCode())}
 	}
-	return &Fault{Code: abi.Internal, Reason: firstLine(err).Error(), Stack: err.Error()}
+	text := err.Error()
+	return &Fault{Code: abi.Internal, Reason: oneLine(text), Stack: text[:min(len(text), maxStack)]}
 }
 
-// firstLine cuts off the stacks that wazero puts behind its errors.
-func firstLine(err error) error {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(line)
+// errClosed is the cause with which a module's end reaches its invocations.
+var errClosed = &Fault{Code: abi.Unavailable, Reason: "the module was closed"}
+
+// stopped is the fault of one who was overtaken by the end of its context.
+func stopped(ctx context.Context, where string) *Fault {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errClosed) {
+		return errClosed
+	}
+	return &Fault{Code: abi.Timeout, Reason: where + ": " + cause.Error()}
 }
 
-// FaultCode returns the code, for those who must not know this package.
-func (f *Fault) FaultCode() abi.Code { return f.Code }
+func panicked(doing string, value any) *Fault {
+	return &Fault{Code: abi.Internal, Reason: oneLine(fmt.Sprintf("%s panicked: %v", doing, value)), Stack: string(debug.Stack())}
+}
+
+// Bounds of what a file's author can put into an error through the names of
+// functions and exports: runes and bytes.
+const (
+	maxReason = 512
+	maxStack  = 16 << 10
+)
+
+// oneLine cuts off the stacks that wazero puts behind its errors, and makes the
+// rest fit for a log.
+func oneLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return foreign.Line(line, maxReason)
+}

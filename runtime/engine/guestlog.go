@@ -3,13 +3,13 @@ package engine
 import (
 	"bytes"
 	"io"
-	"strings"
-	"unicode"
+	"syscall"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // guestLog passes a guest's lines to the host's log: cut at a budget, and
@@ -21,17 +21,31 @@ type guestLog struct {
 	streams []*stream
 }
 
+// lineCost is what each line takes from the budget besides its text, in bytes:
+// about what the host writes around it. Without it, lines of one letter would
+// make the log a hundred times longer than the budget.
+const lineCost = 128
+
 func newGuestLog(log *zap.Logger, budget int) *guestLog { return &guestLog{log: log, left: budget} }
 
-// line writes one line at a guest's level; an unknown level counts as debug.
-func (g *guestLog) line(level int32, text []byte) {
+// take returns as much of the text as the budget still pays for.
+func (g *guestLog) take(text []byte) []byte {
 	if len(text) > g.left {
 		text, g.cut = text[:g.left], true
 	}
 	g.left -= len(text)
+	return text
+}
+
+// line writes one line at a guest's level; an unknown level counts as debug.
+func (g *guestLog) line(level int32, text []byte) { g.write(level, g.take(text)) }
+
+// write writes a line whose text was paid for.
+func (g *guestLog) write(level int32, text []byte) {
 	if len(text) == 0 {
 		return
 	}
+	g.left = max(g.left-lineCost, 0)
 	zapLevel := zapcore.DebugLevel
 	switch level {
 	case abi.LogInfo:
@@ -41,17 +55,7 @@ func (g *guestLog) line(level int32, text []byte) {
 	case abi.LogError:
 		zapLevel = zapcore.ErrorLevel
 	}
-	g.log.Log(zapLevel, "module says", zap.String("event", "module.log"), zap.String("line", clean(text)))
-}
-
-// clean makes foreign bytes one line of visible text.
-func clean(text []byte) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
-			return '·'
-		}
-		return r
-	}, strings.ToValidUTF8(string(text), "\uFFFD"))
+	g.log.Log(zapLevel, "module says", zap.String("event", "module.log"), zap.String("line", foreign.Line(string(text), len(text))))
 }
 
 // flush writes what stands in the streams without a newline, and says once
@@ -75,27 +79,41 @@ func (g *guestLog) stream(level int32) io.Writer {
 type stream struct {
 	to    *guestLog
 	level int32
-	rest  []byte
+	rest  []byte // paid for
 }
 
-// Write never fails and never keeps more than the budget that is left.
+// Write looks at no more than the budget pays for, newlines included, and then
+// fails as a full disk does. A guest can hand over its whole memory a million
+// times in one call of fd_write, which no deadline interrupts; it ends at the
+// first error.
 func (s *stream) Write(p []byte) (int, error) {
-	for data := p; len(data) > 0; {
-		line, rest, complete := bytes.Cut(data, []byte("\n"))
-		room := max(s.to.left-len(s.rest), 0)
-		if len(line) > room {
-			line, s.to.cut = line[:room], true
+	for written := 0; written < len(p); {
+		part := p[written:]
+		if end := bytes.IndexByte(part[:min(len(part), s.to.left)], '\n'); end >= 0 {
+			part = part[:end+1]
 		}
+		paid := s.to.take(part)
+		written += len(paid)
+		line, complete := bytes.CutSuffix(paid, []byte("\n"))
 		s.rest = append(s.rest, line...)
 		if complete {
 			s.flush()
 		}
-		data = rest
+		if len(paid) < len(part) {
+			return written, syscall.ENOSPC
+		}
 	}
 	return len(p), nil
 }
 
+// goStack is how the stack begins that Go's runtime writes behind the message
+// of a panic.
+var goStack = []byte("goroutine ")
+
 func (s *stream) flush() {
-	s.to.line(s.level, s.rest)
+	if bytes.HasPrefix(s.rest, goStack) {
+		s.level = abi.LogDebug // from here on: stacks are for DEBUG (D3)
+	}
+	s.to.write(s.level, s.rest)
 	s.rest = s.rest[:0]
 }

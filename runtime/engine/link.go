@@ -38,8 +38,12 @@ func link(ctx context.Context, runtime wazero.Runtime, granted map[string]hostca
 
 type invocationKey struct{}
 
-// invocationOf returns what [Module.Invoke] put into the context. It is there
-// whenever a guest runs: instances are made nowhere else.
+func withInvocation(ctx context.Context, inv *invocation) context.Context {
+	return context.WithValue(ctx, invocationKey{}, inv)
+}
+
+// invocationOf returns the invocation in whose context a guest calls. There is
+// one whenever a guest runs: instances are made and called nowhere else.
 func invocationOf(ctx context.Context) *invocation {
 	return ctx.Value(invocationKey{}).(*invocation)
 }
@@ -52,29 +56,31 @@ func resultRead(ctx context.Context, guest api.Module, stack []uint64) {
 	stack[0] = copyOut(guest, invocationOf(ctx).result, stack)
 }
 
-// copyOut writes data to the guest's buffer (ptr, capacity), or as much of it
-// as there is room for, and returns the length of data.
-func copyOut(guest api.Module, data []byte, stack []uint64) uint64 {
-	ptr, capacity := api.DecodeU32(stack[0]), api.DecodeU32(stack[1])
-	part := data[:min(uint64(len(data)), uint64(capacity))]
-	if !guest.Memory().Write(ptr, part) {
-		panic(&Fault{Code: abi.Invalid, Reason: "the module gave a buffer outside its memory"})
+// view returns the guest's bytes at (ptr, length), live: the guest can change
+// them later.
+func view(guest api.Module, ptr, length uint64) []byte {
+	part, ok := guest.Memory().Read(api.DecodeU32(ptr), api.DecodeU32(length))
+	if !ok {
+		panic(&Fault{Code: abi.Invalid, Reason: "the module pointed outside its memory"})
 	}
-	return uint64(uint32(len(data)))
+	return part
+}
+
+// copyOut fills the guest's buffer (ptr, capacity) with as much of data as
+// there is room for, and returns the length of data. All of the buffer must lie
+// in the memory: a wrong one shows at the first request, not at the first long
+// one.
+func copyOut(guest api.Module, data []byte, stack []uint64) uint64 {
+	copy(view(guest, stack[0], stack[1]), data)
+	return uint64(len(data))
 }
 
 // copyIn returns a copy of the guest's bytes at (ptr, length), at most limit.
-// [api.Memory.Read] is a live view, which the guest could change while it is
-// being checked.
 func copyIn(guest api.Module, ptr, length uint64, limit int) []byte {
 	if uint64(api.DecodeU32(length)) > uint64(limit) {
 		panic(&Fault{Code: abi.Limit, Reason: "the module handed over more bytes than it may"})
 	}
-	view, ok := guest.Memory().Read(api.DecodeU32(ptr), api.DecodeU32(length))
-	if !ok {
-		panic(&Fault{Code: abi.Invalid, Reason: "the module pointed outside its memory"})
-	}
-	return bytes.Clone(view)
+	return bytes.Clone(view(guest, ptr, length))
 }
 
 func replyWrite(ctx context.Context, guest api.Module, stack []uint64) {
@@ -87,11 +93,10 @@ func replyWrite(ctx context.Context, guest api.Module, stack []uint64) {
 	stack[0] = uint64(abi.OK)
 }
 
+// logLine lets the log cut a line that is too long: that is no breach, it is
+// often an error text.
 func logLine(ctx context.Context, guest api.Module, stack []uint64) {
-	inv := invocationOf(ctx)
-	// A line that is too long is cut, not punished: it is often an error text.
-	length := min(uint64(api.DecodeU32(stack[2])), uint64(inv.limits.Log))
-	inv.log.line(api.DecodeI32(stack[0]), copyIn(guest, stack[1], length, inv.limits.Log))
+	invocationOf(ctx).log.line(api.DecodeI32(stack[0]), view(guest, stack[1], stack[2]))
 }
 
 // maxHostRequest bounds the JSON that a guest hands to an operation, in bytes.
@@ -106,8 +111,8 @@ func perform(op hostcall.Operation) api.GoModuleFunc {
 		inv.used.HostCalls++
 		code, result := op.Call(ctx, inv.caller, copyIn(guest, stack[0], stack[1], maxHostRequest))
 		// Work that went on beyond the deadline must not reach the guest.
-		if err := ctx.Err(); err != nil {
-			panic(&Fault{Code: abi.Timeout, Reason: "stopped in a host call: " + err.Error()})
+		if ctx.Err() != nil {
+			panic(stopped(ctx, "stopped in a host call"))
 		}
 		inv.result = slices.Clip(result)
 		stack[0] = uint64(abi.Pack(code, uint32(len(result))))

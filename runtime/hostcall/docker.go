@@ -2,17 +2,21 @@ package hostcall
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
-// Keep says whether a container, named as the engine names it, may be seen.
+// Keep says whether a container, named as the engine names it without the
+// leading slash, may be seen. It is called by one goroutine at a time.
 type Keep = func(name string, labels map[string]string) bool
 
-// Docker reads Docker engines. Errors carry an [abi.Error]: unavailable when
-// the engine does not answer, not_found, conflict, invalid, and denied for a
-// container that keep refuses.
+// Docker reads Docker engines. It asks keep about every container that it
+// answers with; a container without a name goes by the beginning of its id.
+// Errors carry an [abi.Error]: unavailable when the engine does not answer,
+// not_found, conflict, invalid, and denied for a container that keep refuses.
 type Docker interface {
 	Info(ctx context.Context, host string) (abi.DockerInfo, error)
 	List(ctx context.Context, q abi.ContainerQuery, keep Keep) (abi.ContainerList, error)
@@ -33,19 +37,74 @@ func (s Sources) containerList(ctx context.Context, c *Caller, q abi.ContainerQu
 	if s.Docker == nil {
 		return abi.ContainerList{}, errNoDocker
 	}
-	return s.Docker.List(ctx, q, c.allows(capability.ContainersList))
+	w := watch(c.Grant, capability.ContainersList)
+	list, err := s.Docker.List(ctx, q, w.keep)
+	if err != nil {
+		return abi.ContainerList{}, err
+	}
+	for _, container := range list.Containers {
+		if err := w.admits(container); err != nil {
+			return abi.ContainerList{}, err
+		}
+	}
+	return list, nil
 }
 
 func (s Sources) containerInspect(ctx context.Context, c *Caller, ref abi.ContainerRef) (abi.ContainerDetails, error) {
 	if s.Docker == nil {
 		return abi.ContainerDetails{}, errNoDocker
 	}
-	return s.Docker.Inspect(ctx, ref, c.allows(capability.ContainersInspect))
+	w := watch(c.Grant, capability.ContainersInspect)
+	details, err := s.Docker.Inspect(ctx, ref, w.keep)
+	if err == nil {
+		err = w.admits(details.Container)
+	}
+	if err != nil {
+		return abi.ContainerDetails{}, err
+	}
+	return details, nil
 }
 
 func (s Sources) containerStats(ctx context.Context, c *Caller, ref abi.ContainerRef) (abi.ContainerStats, error) {
 	if s.Docker == nil {
 		return abi.ContainerStats{}, errNoDocker
 	}
-	return s.Docker.Stats(ctx, ref, c.allows(capability.ContainersStats))
+	w := watch(c.Grant, capability.ContainersStats)
+	stats, err := s.Docker.Stats(ctx, ref, w.keep)
+	if err == nil && !w.last {
+		err = fmt.Errorf("statistics of %q came without a look at the scope", ref.ID)
+	}
+	if err != nil {
+		return abi.ContainerStats{}, err
+	}
+	return stats, nil
+}
+
+// watcher asks the grant for an adapter, and remembers the verdicts: an answer
+// about a container that was not admitted does not leave the host, whatever the
+// adapter, or the engine behind it, made of the question.
+type watcher struct {
+	grant    capability.Set
+	name     capability.Name
+	admitted map[string]bool
+	last     bool
+}
+
+func watch(grant capability.Set, name capability.Name) *watcher {
+	return &watcher{grant: grant, name: name, admitted: map[string]bool{}}
+}
+
+func (w *watcher) keep(name string, labels map[string]string) bool {
+	w.last = w.grant.Allows(w.name, capability.Target{Name: name, Labels: labels})
+	if w.last {
+		w.admitted[name] = true
+	}
+	return w.last
+}
+
+func (w *watcher) admits(c abi.Container) error {
+	if w.admitted[c.Name] || w.admitted[""] && strings.HasPrefix(c.ID, c.Name) {
+		return nil
+	}
+	return fmt.Errorf("container %q came without a look at the scope", c.Name)
 }

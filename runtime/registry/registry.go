@@ -198,6 +198,9 @@ func (r *Registry) load(ctx context.Context, m *module, source engine.Source) {
 	began := time.Now()
 	m.runner, m.err = r.Load(ctx, source)
 	log := r.Log.With(zap.String("module", source.Name), zap.String("digest", m.digest), zap.Duration("took", time.Since(began)))
+	if m.err != nil && ctx.Err() != nil {
+		return // the bot stops
+	}
 	if m.err != nil {
 		log.Error("a module cannot be loaded", zap.String("event", "module.rejected"), zap.Error(m.err))
 		return
@@ -205,14 +208,28 @@ func (r *Registry) load(ctx context.Context, m *module, source engine.Source) {
 	log.Info("module loaded", zap.String("event", "module.loaded"), zap.Stringer("grant", m.grant))
 }
 
-// Close waits for modules that are being loaded, and frees all. No request may
-// be under way.
+// loadingGrace is how long Close waits for a module that is being compiled.
+const loadingGrace = 2 * time.Second
+
+// Close frees all modules. No request may be under way. A compiler cannot be
+// interrupted: a module that it still works on is left to the end of the
+// process.
 func (r *Registry) Close(ctx context.Context) error {
-	r.loading.Wait()
+	loaded := make(chan struct{})
+	go func() { r.loading.Wait(); close(loaded) }()
+	select {
+	case <-loaded:
+	case <-time.After(loadingGrace):
+		r.Log.Info("a module is still being compiled; it is given up", zap.String("event", "module.abandoned"))
+	}
 	var errs []error
 	for _, m := range r.modules {
-		if m.runner != nil {
-			errs = append(errs, m.runner.Close(ctx))
+		select {
+		case <-m.ready:
+			if m.runner != nil {
+				errs = append(errs, m.runner.Close(ctx))
+			}
+		default:
 		}
 	}
 	return errors.Join(errs...)

@@ -16,7 +16,7 @@ import (
 
 // pageFiles is the chat page.
 //
-//go:embed page/*.html page/*.css page/*.js
+//go:embed page/*.html page/*.css page/*.js page/*.svg
 var pageFiles embed.FS
 
 // tokenMark stands in index.html where the page's token goes; the page sends it back in tokenHeader.
@@ -117,6 +117,7 @@ var pageTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
 }
 
 // pageRoutes serves each file of the page under its name, and index.html at /.

@@ -118,7 +118,7 @@ function drawHead() {
   byId("chat").value = chat.id;
   byId("avatar").textContent = initial(chat.title);
   byId("avatar").className = `avatar ${hue(chat.id, chat.type === "private")}`;
-  byId("about").replaceChildren(name(persona.name), " ", persona.about);
+  byId("about").replaceChildren(name(persona.name), ": ", persona.about);
   document.title = `${chat.title} – ${persona.name}`;
   for (const link of byId("people").querySelectorAll("a")) {
     if (link.hash === hashOf(persona.id, chat.id)) link.setAttribute("aria-current", "page");
