@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,6 +181,11 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	// Loading ends with the app, not with the call that built it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.closing(func(closing context.Context) error { cancel(); return a.registry.Close(closing) })
+	// core comes first: its commands head the list, and whoever starts the bot
+	// sends /start.
+	if i := slices.IndexFunc(builtin, func(f modules.File) bool { return f.Name == "core" }); i > 0 {
+		builtin = slices.Insert(slices.Delete(slices.Clone(builtin), i, i+1), 0, builtin[i])
+	}
 	for _, file := range builtin {
 		if err := a.registry.Add(ctx, a.spec(file)); err != nil {
 			return fmt.Errorf("built-in %w", err)

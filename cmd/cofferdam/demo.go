@@ -131,11 +131,11 @@ func demoWorld(listen string) (*emulator.Server, http.Handler) {
 	world.AddGroup(emulator.Group{ID: demoGroup, Title: "Operations"})
 	page := world.PageHandler([]emulator.Persona{
 		{User: emulator.User{ID: demoAdmin, FirstName: "Admin", Username: "demo_admin"}, Role: "admin",
-			About: "on both lists of the config: may do everything", Chats: []int64{demoAdmin, demoGroup}},
+			About: "on both lists of the config, may do everything", Chats: []int64{demoAdmin, demoGroup}},
 		{User: emulator.User{ID: demoUser, FirstName: "User", Username: "demo_user"}, Role: "user",
 			About: "may look, in private and in the group", Chats: []int64{demoUser, demoGroup}},
 		{User: emulator.User{ID: demoStranger, FirstName: "Stranger", Username: "demo_stranger"}, Role: "stranger",
-			About: "on no list: sees nothing but /getmyid", Chats: []int64{demoStranger}},
+			About: "on no list, sees nothing but /getmyid", Chats: []int64{demoStranger}},
 	})
 	return world, page
 }

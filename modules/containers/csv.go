@@ -32,11 +32,15 @@ func csv(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if p.host != "" {
 		says += " on " + p.host
 	}
-	return sdk.Reply{Blocks: []sdk.Block{
-		sdk.Text(sdk.Plain(says)),
-		sdk.AsOf(req),
-		sdk.Document("containers.csv", data),
-	}}, nil
+	return sdk.Reply{
+		Blocks: []sdk.Block{
+			sdk.Text(sdk.Plain(says)),
+			sdk.AsOf(req),
+			sdk.Document("containers.csv", data),
+		},
+		// The list was edited to this: without a button it would be lost.
+		Keyboard: [][]sdk.Button{sdk.Row(p.button("⬅️ Back", "list"))},
+	}, nil
 }
 
 // all reads the list page by page, since the host limits one answer, until

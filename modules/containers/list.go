@@ -3,6 +3,7 @@ package containers
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
@@ -122,10 +123,7 @@ func healthMark(health string) string {
 }
 
 func listKeyboard(found abi.ContainerList, hosts []string, p place) [][]sdk.Button {
-	var keyboard [][]sdk.Button
-	for _, c := range found.Containers {
-		keyboard = append(keyboard, sdk.Row(p.button(sdk.Label(mark(c)+" "+c.Name), "show", "id", c.ID)))
-	}
+	keyboard := containerRows(found.Containers, p)
 	if paging := pagingRow(p, pages(found.Total)); len(paging) > 0 {
 		keyboard = append(keyboard, paging)
 	}
@@ -135,6 +133,26 @@ func listKeyboard(found abi.ContainerList, hosts []string, p place) [][]sdk.Butt
 		last = append(last, p.button("📄 As file", "csv"))
 	}
 	return append(keyboard, append(last, p.at(1).button("⬅️ Back", "engine")))
+}
+
+// shortLabel is how many characters fit on half the width of a phone.
+const shortLabel = 18
+
+// containerRows has a button for each container, two short ones in a row.
+func containerRows(containers []abi.Container, p place) (rows [][]sdk.Button) {
+	room := false
+	for _, c := range containers {
+		label := sdk.Label(mark(c) + " " + c.Name)
+		b := p.button(label, "show", "id", c.ID)
+		short := utf8.RuneCountInString(label) <= shortLabel
+		if short && room {
+			rows[len(rows)-1] = append(rows[len(rows)-1], b)
+			room = false
+			continue
+		}
+		rows, room = append(rows, sdk.Row(b)), short
+	}
+	return rows
 }
 
 // pagingRow has only buttons that lead somewhere; each says where.

@@ -115,11 +115,11 @@ func usage(host sdk.Host, ref abi.ContainerRef) []sdk.Block {
 		return []sdk.Block{sdk.Text(sdk.Italic("No figures: " + sdk.MessageOf(err)))}
 	}
 	fields := []sdk.Field{
-		sdk.Is("CPU", sdk.Plain(sdk.Percent(stats.CPUPercent)+" of one core")),
+		sdk.Is("CPU", sdk.Plain(processor(stats))),
 		sdk.Is("Memory", sdk.Plain(memory(stats))),
 		sdk.Is("Network", sdk.Plain(bytes(stats.NetworkIn)+" in, "+bytes(stats.NetworkOut)+" out")),
 		sdk.Is("Block I/O", sdk.Plain(bytes(stats.BlockRead)+" read, "+bytes(stats.BlockWrite)+" written")),
-		sdk.Is("Processes", sdk.Plain(strconv.Itoa(stats.PIDs))),
+		sdk.Is("Processes and threads", sdk.Plain(strconv.Itoa(stats.PIDs))),
 	}
 	if bars := usageBars(stats); len(bars) > 0 {
 		return []sdk.Block{sdk.Bars(bars...), sdk.Fields(fields...)}
@@ -138,6 +138,15 @@ func usageBars(stats abi.ContainerStats) []sdk.Bar {
 		bars = append(bars, sdk.Bar{Label: "Memory", Percent: share(100 * float64(stats.MemoryUsed) / float64(stats.MemoryLimit))})
 	}
 	return bars
+}
+
+// processor says what 100 % is: the bar above it is a share of all cores.
+func processor(stats abi.ContainerStats) string {
+	text := sdk.Percent(stats.CPUPercent) + " of one core"
+	if stats.CPUs > 1 {
+		text = sdk.Percent(stats.CPUPercent) + " of one of " + sdk.Count(stats.CPUs, "core")
+	}
+	return text
 }
 
 func share(percent float64) float64 { return min(max(percent, 0), 100) }
