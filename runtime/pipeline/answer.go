@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"time"
 	"unicode/utf16"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/runtime/render"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // render makes messages of the reply. Tokens are kept before the message that
@@ -22,35 +24,49 @@ func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
 	if len(t.rendered.Buttons) == 0 {
 		return onward
 	}
-	k := keyboard{Module: t.route.Module, User: t.update.From.ID, Chat: t.update.Chat.ID, Buttons: t.rendered.Buttons}
-	if err := p.keep(ctx, id, k); err != nil {
+	t.keyboard = keyboard{
+		id: id, Module: t.route.Module, Who: t.route.Who, User: t.update.From.ID, Chat: t.update.Chat.ID, Buttons: t.rendered.Buttons,
+	}
+	if t.edits() && len(t.rendered.Texts) == 1 {
+		t.keyboard.Message = t.update.MessageID
+	}
+	switch err := p.keep(ctx, t.keyboard); {
+	case errors.Is(err, errKeyboardSize):
+		return p.fail(ctx, t, textBadReply, err)
+	case err != nil:
 		return p.fail(ctx, t, textInternal, err)
 	}
 	return onward
 }
 
+// edits reports whether the reply takes the place of the view that was tapped.
+// A menu and a note come as messages of their own.
+func (t *passage) edits() bool { return t.inPlace && t.reply.Menu == "" && !t.note }
+
 // send delivers the reply: a view that was tapped is edited in place, anything
 // else is sent.
 func (p *Pipeline) send(ctx context.Context, t *passage) outcome {
 	texts := t.rendered.Texts
-	if t.note && len(texts) > 0 && t.answerTap(p, texts[0].Text, true) {
+	if t.note && len(texts) > 0 && t.answerTap(ctx, p, texts[0].Text, true) {
 		return failed // the view stays as it is, with its buttons
 	}
 	// The answer to the tap need not wait for the chat's queue. What nobody saw
 	// there, since it came too late or nothing was tapped, is a message.
-	if !t.answerTap(p, t.reply.Notice, false) && t.reply.Notice != "" {
-		texts = append([]chat.Message{{Text: t.reply.Notice}}, texts...)
+	if notice := foreign.Text(t.reply.Notice); !t.answerTap(ctx, p, notice, false) && notice != "" {
+		texts = append([]chat.Message{{Text: notice}}, texts...)
 	}
 	if t.reply.Menu != "" && len(texts) > 0 {
 		texts[len(texts)-1].Keyboard = p.Modules.Menu(t.reply.Menu, t.role.String())
 	}
 	view := len(texts) - len(t.rendered.Texts) // where the reply's own begin
-	inPlace := t.update.Kind == chat.Tap && t.reply.Menu == "" && !t.note
 	for i, m := range append(texts, t.rendered.Files...) {
-		edit := inPlace && i == view && view < len(texts)
+		edit := t.edits() && i == view && view < len(texts)
 		if err := p.deliver(ctx, t, m, edit); err != nil {
 			return p.undelivered(ctx, t, err)
 		}
+	}
+	if t.note {
+		return failed
 	}
 	return onward
 }
@@ -67,6 +83,7 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 	if err != nil {
 		return err
 	}
+	p.bind(ctx, t, m, id)
 	switch {
 	case t.reply.DeleteAfter > 0:
 		p.deleteLater(ctx, t, id, time.Duration(t.reply.DeleteAfter)*time.Second)
@@ -76,25 +93,43 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 	return nil
 }
 
+// bind ties the buttons to the message that carries them, before anything else
+// of this chat is handled: a token sent along with another message's id must
+// not change that message.
+func (p *Pipeline) bind(ctx context.Context, t *passage, m chat.Message, id int) {
+	if len(m.Inline) == 0 || t.keyboard.Message == id {
+		return
+	}
+	t.keyboard.Message = id
+	if err := p.keep(ctx, t.keyboard); err != nil {
+		t.log.Warn("a keyboard is not tied to its message", zap.String("event", "store.error"), zap.Error(err))
+	}
+}
+
 func (p *Pipeline) undelivered(ctx context.Context, t *passage, err error) outcome {
 	if ctx.Err() != nil {
 		return unfinished
 	}
 	t.log.Warn("an answer could not be delivered", zap.String("event", "telegram.send"), zap.Error(err))
+	// If Telegram refused the answer and not the chat, this arrives.
+	p.tell(ctx, t, textBadReply)
 	return undelivered
 }
 
 // overflow tells, without waiting in the lane that is full, that an update is
 // dropped.
 func (p *Pipeline) overflow(t *passage) {
-	p.lanes.aside(func(ctx context.Context) {
-		if p.decide(t).Allowed && (t.update.Kind == chat.Tap || p.permit(func() bool {
-			return p.laneNotice.Add(t.update.From.ID, p.Now()).Allowed
-		})) {
-			p.tell(ctx, t, textLaneFull)
-		}
-		p.finish(ctx, t, limited)
+	told := p.decide(t).Allowed && p.permit(func() bool {
+		return p.laneNotice.Add(t.update.From.ID, p.Now()).Allowed
 	})
+	if told && p.lanes.aside(func(ctx context.Context) {
+		p.tell(ctx, t, textLaneFull)
+		p.finish(ctx, t, limited)
+	}) {
+		return
+	}
+	t.hush()
+	p.finish(context.Background(), t, limited)
 }
 
 // clip cuts a text to that many UTF-16 units.

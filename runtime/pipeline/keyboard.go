@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -21,11 +23,22 @@ const keyboardLifetime = 24 * time.Hour
 // keyboard is what stands behind the tokens of one message: buttons that only
 // this user in this chat may tap (F6).
 type keyboard struct {
-	Module  string       `json:"module"`
-	User    int64        `json:"user"`
-	Chat    int64        `json:"chat"`
+	id     string
+	Module string `json:"module"`
+	// Who may use the view: an action of an admin's view stays an admin's.
+	Who  string `json:"who"`
+	User int64  `json:"user"`
+	Chat int64  `json:"chat"`
+	// Message is the one that carries the buttons; 0 until it was sent.
+	Message int          `json:"message,omitempty"`
 	Buttons []abi.Button `json:"buttons"`
 }
+
+// maxKeyboard bounds what one message's buttons may take in the store, in bytes:
+// with the store's bound on their number, 160 MiB in all.
+const maxKeyboard = 16 << 10
+
+var errKeyboardSize = errors.New("buttons and their arguments are too long")
 
 // keyboardID makes an id that nobody can guess: 128 random bits, behind the
 // time in hexadecimal, so that ids sort by age.
@@ -48,38 +61,42 @@ func readToken(data string) (id string, n int, ok bool) {
 	return id, int(number), found && err == nil
 }
 
-func (p *Pipeline) keep(ctx context.Context, id string, k keyboard) error {
-	value, err := json.Marshal(k)
-	if err != nil {
+func (p *Pipeline) keep(ctx context.Context, k keyboard) error {
+	var value bytes.Buffer
+	encoder := json.NewEncoder(&value)
+	encoder.SetEscapeHTML(false) // nothing here is HTML, and it would grow sixfold
+	if err := encoder.Encode(k); err != nil {
 		return fmt.Errorf("keyboard: %w", err)
 	}
-	return p.Keyboards.PutKeyboard(ctx, id, p.Now().Add(keyboardLifetime), value)
+	if value.Len() > maxKeyboard {
+		return fmt.Errorf("%w: %d bytes, at most %d", errKeyboardSize, value.Len(), maxKeyboard)
+	}
+	return p.Keyboards.PutKeyboard(ctx, k.id, p.Now().Add(keyboardLifetime), value.Bytes())
 }
 
 // button finds what a tap means. Callback data is untrusted: it may come from
-// a button that the bot never sent (Bot API). A problem is a sentence for the
-// user.
-func (p *Pipeline) button(t *passage) (button abi.Button, module, problem string) {
+// a button that the bot never sent (Bot API), and its message may be another
+// than the one that carries the button. A problem is a sentence for the user.
+func (p *Pipeline) button(t *passage) (button abi.Button, k keyboard, problem string) {
 	id, n, ok := readToken(t.update.Data)
 	if !ok {
-		return button, "", textButtonExpired
+		return button, k, textButtonExpired
 	}
 	value, expires, err := p.Keyboards.Keyboard(id)
 	if err == nil && !expires.After(p.Now()) {
-		return button, "", textButtonExpired
+		return button, k, textButtonExpired
 	}
-	var k keyboard
 	if err == nil {
 		err = json.Unmarshal(value, &k)
 	}
 	switch {
 	case err != nil:
 		t.log.Error("a keyboard cannot be read", zap.String("event", "store.error"), zap.Error(err))
-		return button, "", textInternal
+		return button, k, textInternal
 	case k.User != t.update.From.ID || k.Chat != t.update.Chat.ID:
-		return button, "", textButtonOther
-	case n >= len(k.Buttons):
-		return button, "", textButtonExpired
+		return button, k, textButtonOther
+	case n >= len(k.Buttons), k.Message != 0 && k.Message != t.update.MessageID:
+		return button, k, textButtonExpired
 	}
-	return k.Buttons[n], k.Module, ""
+	return k.Buttons[n], k, ""
 }

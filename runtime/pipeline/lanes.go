@@ -9,8 +9,13 @@ import (
 const (
 	// laneBound is how much may wait in one chat.
 	laneBound = 32
+	// laneUserBound is how much of that one member of a group may take, so
+	// that nobody shuts out the others.
+	laneUserBound = 8
 	// totalBound is how much may wait in all; beyond it Telegram keeps the rest.
 	totalBound = 4096
+	// asideBound is how much may run outside of the lanes.
+	asideBound = 64
 )
 
 // lanes runs the updates of one chat in order, and chats side by side. A lane
@@ -29,10 +34,11 @@ type lanes struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
+	asides  chan struct{}
 }
 
 func newLanes(handle func(context.Context, *passage)) *lanes {
-	l := &lanes{handle: handle, waiting: map[int64][]*passage{}, room: make(chan struct{})}
+	l := &lanes{handle: handle, waiting: map[int64][]*passage{}, room: make(chan struct{}), asides: make(chan struct{}, asideBound)}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -54,8 +60,9 @@ func (l *lanes) waitForRoom(ctx context.Context, n int) error {
 	}
 }
 
-// add puts an update into its chat's lane. It returns false if that is full.
-// While closing, the update stays in the journal for the next start.
+// add puts an update into a lane: that of its chat, or of a user who may not
+// write there. It returns false if that is full, or if the user has a share of
+// it already. While closing, the update stays in the journal for the next start.
 func (l *lanes) add(chat int64, t *passage) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,7 +70,7 @@ func (l *lanes) add(chat int64, t *passage) bool {
 		return true
 	}
 	queue, running := l.waiting[chat]
-	if len(queue) >= laneBound {
+	if len(queue) >= laneBound || chat != t.update.From.ID && ofUser(queue, t.update.From.ID) >= laneUserBound {
 		return false
 	}
 	l.waiting[chat] = append(queue, t)
@@ -74,12 +81,29 @@ func (l *lanes) add(chat int64, t *passage) bool {
 	return true
 }
 
-// aside runs something outside of any lane.
-func (l *lanes) aside(f func(context.Context)) {
+func ofUser(queue []*passage, user int64) (n int) {
+	for _, t := range queue {
+		if t.update.From.ID == user {
+			n++
+		}
+	}
+	return n
+}
+
+// aside runs something outside of any lane. It returns false if too much runs
+// there already. While closing, the update stays in the journal.
+func (l *lanes) aside(f func(context.Context)) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closing {
-		l.workers.Go(func() { f(l.ctx) })
+	if l.closing {
+		return true
+	}
+	select {
+	case l.asides <- struct{}{}:
+		l.workers.Go(func() { defer func() { <-l.asides }(); f(l.ctx) })
+		return true
+	default:
+		return false
 	}
 }
 

@@ -71,30 +71,23 @@ func TestAFullLaneIsTold(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.unlimited()
 		release := r.hang()
-		over := 0
 		for i := range 1 + laneBound { // one runs, the others wait
-			r.comes(view(user, group, i))
+			r.comes(view(user, user, i))
 			r.settle()
 		}
-		// Each of those who come now hears of it, once in a while.
-		for range 5 {
-			over += 2
-			r.comes(view(user, group, 99), view(friend, group, 99))
-			r.settle()
+		over := 0
+		comes := func(u chat.Update, want ...string) {
+			t.Helper()
+			over++
+			r.expect(r.handles(u), want...)
 		}
-		r.expect(sorted(r.sender.take()), send(group, textLaneFull), send(group, textLaneFull))
+		// Who comes now hears of it once in a while, tapping or typing.
+		comes(view(user, user, 99), send(user, textLaneFull))
+		comes(view(user, user, 99))
+		comes(tapped(user, user, "x.0"))
 		time.Sleep(laneNoticeSpan)
-		over++
-		r.comes(view(user, group, 99))
-		r.settle()
-		if did := r.sender.take(); !slices.Contains(did, send(group, textLaneFull)) {
-			t.Errorf("later: %v", did)
-		}
-		// Every tap is answered; strangers hear nothing.
-		over += 3
-		r.comes(tapped(user, group, "x.0"), tapped(user, group, "x.1"), typed(stranger, group, "/view"))
-		r.settle()
-		r.expect(sorted(r.sender.take()), "alert q2: "+textLaneFull, "alert q2: "+textLaneFull)
+		comes(tapped(user, user, "x.1"), "alert q2: "+textLaneFull)
+		comes(view(user, user, 99))
 		if n := r.logs.FilterField(zap.String("reason", "lane_full")).Len(); n != over {
 			t.Errorf("%d lines about a full lane, want %d", n, over)
 		}
@@ -112,7 +105,45 @@ func TestAFullLaneIsTold(t *testing.T) {
 	})
 }
 
-func sorted(list []string) []string { slices.Sort(list); return list }
+// An old tap cannot be answered any more. A hundred of them must not become a
+// hundred messages.
+func TestOldTapsOnAFullLaneAreNoFlood(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.unlimited()
+		release := r.hang()
+		for i := range 1 + laneBound {
+			r.comes(view(user, user, i))
+			r.settle()
+		}
+		r.sender.take()
+		r.sender.refuse = errors.New("query is too old")
+		for range 100 {
+			r.comes(tapped(user, user, "x.0"))
+		}
+		r.settle()
+		r.expect(r.sender.take(), "alert q2: "+textLaneFull, send(user, textLaneFull))
+		release()
+	})
+}
+
+func TestNobodyShutsOthersOutOfAGroup(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.unlimited()
+		release := r.hang()
+		for i := range 1 + 5*laneBound {
+			r.comes(tapped(stranger, group, "x.0"), view(stranger, group, i), view(user, group, i))
+			r.settle()
+		}
+		r.sender.take()
+		r.comes(view(friend, group, 7))
+		release()
+		r.settle()
+		did := r.sender.take()
+		if !slices.Contains(did, send(group, "did 7")) || len(did) > 1+laneUserBound+1 {
+			t.Errorf("the bot did %v", did)
+		}
+	})
+}
 
 func TestTooMuchInAllStaysWithTelegram(t *testing.T) {
 	inBubble(t, func(r *rig) {
@@ -121,10 +152,10 @@ func TestTooMuchInAllStaysWithTelegram(t *testing.T) {
 		release := r.hang()
 		const chats = totalBound / laneBound
 		for c := range int64(chats) {
-			r.comes(view(user, -1000-c, 0))
+			r.comes(view(1000+c, 1000+c, 0))
 			r.settle() // it runs, and so waits no more
 			for i := range laneBound {
-				r.comes(view(user, -1000-c, i))
+				r.comes(view(1000+c, 1000+c, i))
 			}
 		}
 		// One more: it is not taken, so Telegram keeps it.
@@ -290,3 +321,5 @@ func TestCloseEndsWhatDoesNotEndItself(t *testing.T) {
 		}
 	})
 }
+
+func sorted(list []string) []string { slices.Sort(list); return list }

@@ -29,7 +29,9 @@ type passage struct {
 	reply    abi.Reply       // invoke
 	note     bool            // invoke: the reply says that something went wrong
 	rendered render.Rendered // render
+	keyboard keyboard        // render
 	stage    string          // where it ended
+	inPlace  bool            // route: a tap on the very message that its button was made for
 
 	answer sync.Once // a tap is answered exactly once
 }
@@ -52,10 +54,19 @@ func (p *Pipeline) enter(u chat.Received, since time.Time, started bool) {
 		p.ignore(t)
 		return
 	}
-	if !p.lanes.add(update.Chat.ID, t) {
+	if !p.lanes.add(p.laneOf(t), t) {
 		t.log.Warn("too much waits in this chat", zap.String("event", "ratelimit.exceeded"), zap.String("reason", "lane_full"))
 		p.overflow(t)
 	}
+}
+
+// laneOf is the chat, for who may write there. Anybody else waits alone, so
+// that no stranger delays a group.
+func (p *Pipeline) laneOf(t *passage) int64 {
+	if p.decide(t).Allowed {
+		return t.update.Chat.ID
+	}
+	return t.update.From.ID
 }
 
 // decode reads an update. A panic in there makes it one that cannot be read: it
@@ -76,10 +87,12 @@ func (p *Pipeline) ignore(t *passage) {
 		p.Journal.Done(t.update.ID)
 		return
 	}
-	p.lanes.aside(func(context.Context) {
-		t.finishTap(p)
+	if !p.lanes.aside(func(ctx context.Context) {
+		t.finishTap(ctx, p)
 		p.Journal.Done(t.update.ID)
-	})
+	}) {
+		p.Journal.Done(t.update.ID)
+	}
 }
 
 // traceID returns 64 random bits. Without randomness it is a row of zeros: a
@@ -94,9 +107,11 @@ func (p *Pipeline) traceID() string {
 
 // finishTap answers a tap that no stage has answered: without that, the button
 // would go on spinning.
-func (t *passage) finishTap(p *Pipeline) {
-	t.answerTap(p, "", false)
-}
+func (t *passage) finishTap(ctx context.Context, p *Pipeline) { t.answerTap(ctx, p, "", false) }
+
+// hush leaves a tap without an answer: who was refused often enough hears
+// nothing, and costs no call.
+func (t *passage) hush() { t.answer.Do(func() {}) }
 
 // answerTimeout bounds the answer to a tap, which is given outside the chat's
 // order.
@@ -105,12 +120,12 @@ const answerTimeout = 10 * time.Second
 // answerTap answers a tap with a text above the chat, or with a dialog. It
 // reports whether the user saw that: only the first answer counts, and Telegram
 // takes none after about 15 s.
-func (t *passage) answerTap(p *Pipeline, text string, alert bool) (shown bool) {
+func (t *passage) answerTap(ctx context.Context, p *Pipeline, text string, alert bool) (shown bool) {
 	if t.update.QueryID == "" {
 		return false
 	}
 	t.answer.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
 		err := p.Sender.Answer(ctx, t.update.QueryID, clip(text, chat.MaxAnswer), alert)
 		if shown = err == nil; !shown {
@@ -123,7 +138,7 @@ func (t *passage) answerTap(p *Pipeline, text string, alert bool) (shown bool) {
 // tell says a sentence of the host's own to the user: as a dialog after a tap,
 // so that the view stays, otherwise as a message.
 func (p *Pipeline) tell(ctx context.Context, t *passage, text string) outcome {
-	if t.answerTap(p, text, true) {
+	if t.answerTap(ctx, p, text, true) {
 		return onward
 	}
 	id, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: text})

@@ -216,7 +216,7 @@ func (p *Pipeline) handle(ctx context.Context, t *passage) {
 // finish records how an update ended. While the bot stops only what was
 // answered is done for certain: the rest stays in the journal.
 func (p *Pipeline) finish(ctx context.Context, t *passage, end outcome) {
-	t.finishTap(p)
+	t.finishTap(ctx, p)
 	if ctx.Err() != nil && end != answered {
 		end = unfinished
 	}

@@ -107,11 +107,14 @@ func typed(from, where int64, text string) chat.Update {
 	}
 }
 
-// tapped is a tap on a button of message 80.
+// viewID is the message that carries buttons.
+const viewID = 80
+
+// tapped is a tap on a button of that message.
 func tapped(from, where int64, data string) chat.Update {
 	return chat.Update{
 		Kind: chat.Tap, From: chat.User{ID: from}, Chat: chat.Chat{ID: where, Private: where > 0},
-		MessageID: 80, QueryID: fmt.Sprintf("q%d", from), Data: data,
+		MessageID: viewID, QueryID: fmt.Sprintf("q%d", from), Data: data,
 	}
 }
 
@@ -384,6 +387,9 @@ func (s *fakeSender) Send(ctx context.Context, to chat.Address, m chat.Message) 
 	id, err := s.message(ctx, to, m)
 	if err == nil {
 		s.note("send %d: %s", to.Chat, content(m))
+	}
+	if len(m.Inline) > 0 {
+		id = viewID
 	}
 	return id, err
 }

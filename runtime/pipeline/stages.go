@@ -24,7 +24,6 @@ func (p *Pipeline) fresh(ctx context.Context, t *passage) outcome {
 	if p.Now().Sub(since) <= p.MaxAge {
 		return onward
 	}
-	t.log.Info("update is too old to act upon", zap.String("event", "update.expired"), zap.Time("sent", since))
 	if p.decide(t).Allowed {
 		p.tell(ctx, t, textExpired)
 	}
@@ -50,11 +49,11 @@ func (p *Pipeline) access(ctx context.Context, t *passage) outcome {
 		return onward
 	}
 	t.log.Info("refused", zap.String("event", "access.denied"), zap.String("reason", decision.Reason))
-	if t.update.Chat.Private && p.permit(func() bool {
-		return p.strangerRefusal.Add(t.update.From.ID, p.Now()).Allowed
-	}) {
+	aloud := t.update.Chat.Private || t.update.Kind == chat.Tap
+	if aloud && p.permit(func() bool { return p.strangerRefusal.Add(t.update.From.ID, p.Now()).Allowed }) {
 		p.tell(ctx, t, textStranger)
 	}
+	t.hush()
 	return refused
 }
 
@@ -75,7 +74,7 @@ func (p *Pipeline) openToAnybody(ctx context.Context, t *passage) bool {
 // limit bounds how much one user may ask (A8). The first refusal is told.
 func (p *Pipeline) limit(ctx context.Context, t *passage) outcome {
 	p.guard.Lock()
-	verdict := p.UserLimit.Add(t.update.From.ID, p.Now())
+	verdict := p.UserLimit.Add(t.update.From.ID, t.typedAt(p.Now()))
 	p.guard.Unlock()
 	if verdict.Allowed {
 		return onward
@@ -85,6 +84,15 @@ func (p *Pipeline) limit(ctx context.Context, t *passage) outcome {
 		p.tell(ctx, t, textSlowDown)
 	}
 	return limited
+}
+
+// typedAt is when the user sent a message: what waited while the bot was away
+// was not typed all at once.
+func (t *passage) typedAt(now time.Time) time.Time {
+	if sent := t.update.Sent; !sent.IsZero() && sent.Before(now) {
+		return sent
+	}
+	return now
 }
 
 // route finds the module and the command.
@@ -108,11 +116,12 @@ func (p *Pipeline) route(ctx context.Context, t *passage) outcome {
 // routeTap finds what stands behind a callback token. Callback data is
 // untrusted: it may come from a button that the bot never sent (Bot API).
 func (p *Pipeline) routeTap(ctx context.Context, t *passage) outcome {
-	button, module, problem := p.button(t)
+	button, from, problem := p.button(t)
 	if problem != "" {
 		p.tell(ctx, t, problem)
 		return refused
 	}
+	t.inPlace = from.Message == t.update.MessageID
 	if button.Command != "" {
 		route, found := p.Modules.ByCommand(button.Command)
 		if !found {
@@ -122,9 +131,7 @@ func (p *Pipeline) routeTap(ctx context.Context, t *passage) outcome {
 		t.route = route
 		return onward
 	}
-	// A button was made for a user who could see it; who may do what it does
-	// is decided by the capabilities that its module calls.
-	t.route = chat.Route{Module: module, Action: button.Action, Args: button.Args, Who: abi.WhoUser}
+	t.route = chat.Route{Module: from.Module, Action: button.Action, Args: button.Args, Who: from.Who}
 	return onward
 }
 
@@ -196,7 +203,7 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 // ends that.
 func (p *Pipeline) showWork(ctx context.Context, t *passage) (stop func()) {
 	if t.update.Kind == chat.Tap {
-		timer := time.AfterFunc(answerAfter, func() { t.answerTap(p, "", false) })
+		timer := time.AfterFunc(answerAfter, func() { t.answerTap(ctx, p, "", false) })
 		return func() { timer.Stop() }
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -37,7 +37,12 @@ func TestTaps(t *testing.T) {
 		{"a stranger's tap", func(k []string) chat.Update { return tapped(stranger, stranger, k[0]) },
 			[]string{alert(stranger, textStranger)}},
 		{"a stranger's tap in a group", func(k []string) chat.Update { return tapped(stranger, group, k[0]) },
-			[]string{notice(stranger, "")}},
+			[]string{alert(stranger, textStranger)}},
+		{"one's own button, with another message's id", func(k []string) chat.Update {
+			u := tapped(user, user, k[0])
+			u.MessageID = viewID - 1
+			return u
+		}, []string{alert(user, textButtonExpired)}},
 		{"an index out of range", func(k []string) chat.Update { return tapped(user, user, strings.TrimSuffix(k[0], "0")+"4") },
 			[]string{alert(user, textButtonExpired)}},
 		{"a negative index", func(k []string) chat.Update { return tapped(user, user, strings.TrimSuffix(k[0], "0")+"-1") },

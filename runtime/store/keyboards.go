@@ -9,7 +9,7 @@ import (
 )
 
 // keyboardsAtMax bounds the bucket; the ones with the lowest ids go first.
-const keyboardsAtMax = 20_000
+const keyboardsAtMax = 10_000
 
 // PutKeyboard keeps what stands behind a message's callback tokens, until it
 // expires. Ids begin with the time, so that the oldest stand first. When it
