@@ -29,6 +29,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/security/access"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/ratelimit"
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
 // Rule A8: what one user may ask, and for how many users that is remembered.
@@ -138,7 +139,9 @@ func (a *app) openDocker(ctx context.Context, _ options) (err error) {
 }
 
 func (a *app) openTelegram(_ context.Context, o options) (err error) {
-	a.client, err = telegram.New(telegram.Options{Token: string(a.cfg.BotToken.ProdToken), APIURL: a.cfg.Telegram.APIURL})
+	a.client, err = telegram.New(telegram.Options{
+		Token: string(a.cfg.BotToken.ProdToken), APIURL: a.cfg.Telegram.APIURL, Scrub: scrub.New(a.cfg.Secrets()).String,
+	})
 	if err != nil {
 		return exitWith(exitConfig, err)
 	}
@@ -158,7 +161,7 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, time.Now), Bot: botOf{a}}
+	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}}
 	operations := hostcall.Table(sources)
 	runtimes, err := engine.New(o.cacheDir, operations)
 	if err != nil {
@@ -187,7 +190,11 @@ func (a *app) openModules(ctx context.Context, o options) error {
 		builtin = slices.Insert(slices.Delete(slices.Clone(builtin), i, i+1), 0, builtin[i])
 	}
 	for _, file := range builtin {
-		if err := a.registry.Add(ctx, a.spec(file)); err != nil {
+		switch err := a.registry.Add(ctx, a.spec(file)); {
+		case errors.Is(err, registry.ErrNotGranted):
+			// An operator may do without a module.
+			a.log.Warn("a built-in module does not run", zap.String("event", "module.rejected"), zap.Error(err))
+		case err != nil:
 			return fmt.Errorf("built-in %w", err)
 		}
 	}
@@ -202,13 +209,21 @@ func (a *app) spec(file modules.File) registry.Spec {
 		Memory: int64(limits.Memory), Timeout: limits.Timeout, HostCalls: limits.HostCalls,
 		Reply: int(limits.Reply), Log: int(limits.Log), Concurrency: limits.Concurrency,
 	}}
-	if granted, ok := a.cfg.Modules.Grants[file.Name]; ok {
-		spec.Granted = []capability.Request{}
-		for _, g := range granted {
-			spec.Granted = append(spec.Granted, capability.Request{Name: g.Capability, Scope: g.Scope})
-		}
-	}
+	spec.Granted = grantedTo(a.cfg, file.Name)
 	return spec
+}
+
+// grantedTo is what the config grants to a module; nil if it says nothing.
+func grantedTo(cfg *config.Config, module string) []capability.Request {
+	granted, ok := cfg.Modules.Grants[module]
+	if !ok {
+		return nil
+	}
+	requests := []capability.Request{}
+	for _, g := range granted {
+		requests = append(requests, capability.Request{Name: g.Capability, Scope: g.Scope})
+	}
+	return requests
 }
 
 // botOf lets modules ask about the bot once all of it is there.

@@ -18,6 +18,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/modules"
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/docker"
+	"github.com/cofferdam-bot/cofferdam/runtime/registry"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
@@ -220,6 +221,10 @@ func (c *checker) modules(cfg *config.Config) {
 			c.fail("modules", f.Name+": "+err.Error(), exitFailed)
 			continue
 		}
+		if _, err := registry.Grant(manifest, grantedTo(cfg, f.Name)); errors.Is(err, registry.ErrNotGranted) {
+			c.add("modules", levelWarn, f.Name+" will not run: "+err.Error())
+			continue
+		}
 		c.add("modules", levelOK, fmt.Sprintf("%s %s, built in, sha256 %s", manifest.Name, manifest.Version, f.Digest[:12]))
 	}
 	if err := grantsAreKnown(cfg); err != nil {
@@ -241,11 +246,7 @@ func (c *checker) modules(cfg *config.Config) {
 // answers to.
 func grantsAreKnown(cfg *config.Config) error {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Grants)) {
-		var requests []capability.Request
-		for _, g := range cfg.Modules.Grants[name] {
-			requests = append(requests, capability.Request{Name: g.Capability, Scope: g.Scope})
-		}
-		if _, err := capability.Parse(requests); err != nil {
+		if _, err := capability.Parse(grantedTo(cfg, name)); err != nil {
 			return fmt.Errorf("modules.grants.%s: %w", name, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,8 +37,9 @@ func demoCommand() *cobra.Command {
 page in the browser. It uses this machine's Docker if it is there. Nothing
 leaves the machine; state is kept in memory unless --state-dir is given.
 
-Anybody who can open the page can use the bot as its admin: keep it on a
-loopback address.`,
+Anybody who can open the page can use the bot as its admin, so it is served on
+loopback addresses only: whoever has an account on this machine can open it, and
+nobody else. To see it from another machine, forward the port (ssh -L).`,
 		Example: `  cofferdam demo
   cofferdam demo --listen 127.0.0.1:9000 --log-level info`,
 		Args: usageArgs(cobra.NoArgs),
@@ -76,12 +78,15 @@ type demo struct {
 
 // newDemo listens, and runs nothing yet. What it returns must be run.
 func newDemo(f runFlags, listen, stateDir string, logs io.Writer) (*demo, error) {
+	if err := onLoopback(listen); err != nil {
+		return nil, exitWith(exitUsage, err)
+	}
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
-		return nil, fmt.Errorf("the chat page cannot be served on %s: %s; name another address with --listen", listen, reason(err))
+		return nil, fmt.Errorf("the chat page cannot be served on %s: %s; name another address with --listen (make demo DEMO_FLAGS='--listen 127.0.0.1:9000')", listen, reason(err))
 	}
 	d := &demo{listener: listener}
-	d.world, d.page = demoWorld(listen)
+	d.world, d.page = demoWorld()
 	if d.cfg, err = demoConfig(d.world.Token(), d.url()); err != nil {
 		listener.Close()
 		return nil, err
@@ -90,8 +95,21 @@ func newDemo(f runFlags, listen, stateDir string, logs io.Writer) (*demo, error)
 	return d, nil
 }
 
+// onLoopback refuses an address that other machines could reach. One that is no
+// address is left to the listener to refuse.
+func onLoopback(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil || host == "localhost" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("--listen %s: whoever can open the page is the bot's admin, so it must be a loopback address such as 127.0.0.1:9000; to see it from another machine, forward the port (ssh -L)", listen)
+}
+
 // url is where the page is, and the Bot API.
-func (d *demo) url() string { return "http://" + loopback(d.listener.Addr()) }
+func (d *demo) url() string { return "http://" + d.listener.Addr().String() }
 
 // run serves the page and the bot until the context ends.
 func (d *demo) run(ctx context.Context) error {
@@ -122,12 +140,8 @@ func byPath(world, page http.Handler) http.Handler {
 }
 
 // demoWorld makes a Telegram with an admin, a user, a stranger and a group.
-func demoWorld(listen string) (*emulator.Server, http.Handler) {
-	o := emulator.Options{Flood: emulator.TelegramFlood()}
-	if host, _, err := net.SplitHostPort(listen); err == nil && host != "" {
-		o.PageHosts = []string{host}
-	}
-	world := emulator.New(o)
+func demoWorld() (*emulator.Server, http.Handler) {
+	world := emulator.New(emulator.Options{Flood: emulator.TelegramFlood()})
 	world.AddGroup(emulator.Group{ID: demoGroup, Title: "Operations"})
 	page := world.PageHandler([]emulator.Persona{
 		{User: emulator.User{ID: demoAdmin, FirstName: "Admin", Username: "demo_admin"}, Role: "admin",
@@ -171,16 +185,4 @@ func demoCache() string {
 		return ""
 	}
 	return cache
-}
-
-// loopback is an address that a browser on this machine can open.
-func loopback(addr net.Addr) string {
-	host, port, err := net.SplitHostPort(addr.String())
-	if err != nil {
-		return addr.String()
-	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
 }

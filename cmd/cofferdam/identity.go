@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -111,14 +112,19 @@ func (a *app) insist(ctx context.Context, what string, call func() error) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		if !errors.Is(err, telegram.ErrUnavailable) && !errors.Is(err, telegram.ErrTooManyRequests) {
+		pause := wait/2 + rand.N(wait/2+1) // jitter, so that bots do not come back as one
+		var refusal *telegram.Error
+		switch {
+		case errors.Is(err, telegram.ErrTooManyRequests) && errors.As(err, &refusal):
+			pause = max(pause, refusal.RetryAfter)
+		case !errors.Is(err, telegram.ErrUnavailable):
 			a.log.Info("Telegram does not want this now", zap.String("event", "telegram.refused"), zap.String("call", what), zap.Error(err))
 			return
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
-// newLogger returns a logger that writes to w. Every finished line goes
-// through the scrubber, so that no field, error or panic can carry a secret
-// past it.
+// newLogger returns a logger that writes to w. Every message and field goes
+// through the scrubber and is cleaned, so that no error or panic can carry a
+// secret past it, and no foreign text can forge a line or move a terminal's
+// cursor (D2, D3).
 func newLogger(w io.Writer, level, format string, scrubber *scrub.Scrubber) *zap.Logger {
 	min, err := zapcore.ParseLevel(level)
 	if err != nil {
@@ -26,20 +29,66 @@ func newLogger(w io.Writer, level, format string, scrubber *scrub.Scrubber) *zap
 		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(encoding)
 	}
-	sink := zapcore.Lock(zapcore.AddSync(&scrubbed{to: w, scrubber: scrubber}))
-	return zap.New(zapcore.NewCore(encoder, sink, min)).Named("cofferdam")
+	core := zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), min)
+	return zap.New(&cleaned{Core: core, scrubber: scrubber}).Named("cofferdam")
 }
 
-// scrubbed hides secrets in whole lines.
-type scrubbed struct {
-	to       io.Writer
+// cleaned is a core whose texts are scrubbed and made fit to be shown, before
+// they are encoded: a finished line could not be changed without breaking it.
+type cleaned struct {
+	zapcore.Core
 	scrubber *scrub.Scrubber
 }
 
-// Write writes one line; zap hands over each in one call.
-func (s *scrubbed) Write(line []byte) (int, error) {
-	if _, err := io.WriteString(s.to, s.scrubber.String(string(line))); err != nil {
-		return 0, err
+// With adds fields to all lines.
+func (c *cleaned) With(fields []zapcore.Field) zapcore.Core {
+	return &cleaned{Core: c.Core.With(c.fields(fields)), scrubber: c.scrubber}
+}
+
+// Check lets this core write, and not the one inside.
+func (c *cleaned) Check(entry zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(entry.Level) {
+		return to.AddCore(entry, c)
 	}
-	return len(line), nil
+	return to
+}
+
+// Write writes one line.
+func (c *cleaned) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	message := c.scrubber.String(entry.Message)
+	entry.Message, entry.Stack = foreign.Line(message, len(message)), c.text(entry.Stack)
+	return c.Core.Write(entry, c.fields(fields))
+}
+
+func (c *cleaned) text(s string) string { return foreign.Text(c.scrubber.String(s)) }
+
+// fields makes a cleaned text of every field that is not a number, a time or a
+// truth.
+func (c *cleaned) fields(fields []zapcore.Field) []zapcore.Field {
+	out := make([]zapcore.Field, len(fields))
+	for i, f := range fields {
+		switch f.Type {
+		case zapcore.BoolType, zapcore.DurationType, zapcore.Float64Type, zapcore.Float32Type,
+			zapcore.Int64Type, zapcore.Int32Type, zapcore.Int16Type, zapcore.Int8Type,
+			zapcore.Uint64Type, zapcore.Uint32Type, zapcore.Uint16Type, zapcore.Uint8Type,
+			zapcore.TimeType, zapcore.TimeFullType, zapcore.SkipType, zapcore.NamespaceType:
+			out[i] = f
+		default:
+			out[i] = zap.String(f.Key, c.text(textOf(f)))
+		}
+	}
+	return out
+}
+
+// textOf writes a field's value as the encoder would.
+func textOf(f zapcore.Field) string {
+	if f.Type == zapcore.StringType {
+		return f.String
+	}
+	values := zapcore.NewMapObjectEncoder()
+	f.AddTo(values)
+	if b, ok := values.Fields[f.Key].([]byte); ok {
+		return string(b)
+	}
+	return fmt.Sprint(values.Fields[f.Key])
 }

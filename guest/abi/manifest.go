@@ -190,5 +190,16 @@ func isName(s string, extra byte) bool {
 // isLine reports whether s is one line of visible UTF-8 text.
 func isLine(s string, limit int) bool {
 	return s != "" && len(s) <= limit && utf8.ValidString(s) && strings.TrimSpace(s) == s &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || (r >= 0x7f && r < 0xa0) })
+		!strings.ContainsFunc(s, invisible)
+}
+
+// invisible tells what nobody sees: control characters, marks that turn the
+// direction of writing, blanks of no width. With them a label could look like
+// another module's. Joiners stay: emoji are made of them.
+func invisible(r rune) bool {
+	switch {
+	case r < ' ', r >= 0x7f && r < 0xa0, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f:
+		return true
+	}
+	return strings.ContainsRune("\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u3164\ufeff", r)
 }

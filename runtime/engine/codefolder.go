@@ -52,13 +52,33 @@ func checkCacheDir(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		// A younger one may be another process's work.
-		if info, err := e.Info(); err == nil && strings.Contains(e.Name(), newMark) && time.Since(info.ModTime()) > time.Hour {
+		keep := keepUnused
+		if strings.Contains(e.Name(), newMark) {
+			keep = keepUnfinished
+		}
+		if info, err := e.Info(); err == nil && isCodeFolder(e) && time.Since(info.ModTime()) > keep {
 			os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
 	}
 	return nil
 }
+
+// isCodeFolder tells our folders by their names, so that nothing else is ever
+// removed.
+func isCodeFolder(e fs.DirEntry) bool {
+	digest, _, _ := strings.Cut(e.Name(), newMark)
+	raw, err := hex.DecodeString(digest)
+	return e.IsDir() && err == nil && len(raw) == sha256.Size
+}
+
+const (
+	// keepUnused is how long the code of a file that is not loaded any more
+	// stays: about 13 MB for each version of a module.
+	keepUnused = 30 * 24 * time.Hour
+	// keepUnfinished is how long a folder that is being filled is left alone: it
+	// may be another process's work.
+	keepUnfinished = time.Hour
+)
 
 // openCodeFolder returns the sealed folder of a file's code, or else an empty
 // one to fill.
@@ -66,6 +86,10 @@ func openCodeFolder(cacheDir string, wasm []byte) (codeFolder, error) {
 	digest := sha256.Sum256(wasm)
 	final := filepath.Join(cacheDir, hex.EncodeToString(digest[:]))
 	if sealed(final) {
+		// Its time says when it was last of use. If it cannot be set, the worst is
+		// that the code is compiled again in a month.
+		now := time.Now()
+		_ = os.Chtimes(final, now, now)
 		return codeFolder{final: final, work: final, found: entriesIn(final)}, nil
 	}
 	if err := os.RemoveAll(final); err != nil {

@@ -70,6 +70,17 @@ type module struct {
 	err    error
 }
 
+// failed reports whether the module was loaded, and could not be. One that is
+// still being loaded counts as there: its commands wait for it.
+func (m *module) failed() bool {
+	select {
+	case <-m.ready:
+		return m.err != nil
+	default:
+		return false
+	}
+}
+
 // New returns an empty Registry. compilers is how many modules may be loaded
 // at once.
 func New(c Config, compilers int) *Registry {
@@ -101,7 +112,7 @@ func (r *Registry) Add(ctx context.Context, s Spec) error {
 		return err
 	}
 	m := &module{manifest: manifest, digest: s.Digest, ready: make(chan struct{})}
-	if m.grant, err = grant(manifest, s.Granted); err != nil {
+	if m.grant, err = Grant(manifest, s.Granted); err != nil {
 		return fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
 	if err := r.register(m, s.BuiltIn); err != nil {
@@ -112,9 +123,14 @@ func (r *Registry) Add(ctx context.Context, s Spec) error {
 	return nil
 }
 
-// grant is what the manifest asks and the operator allows, in the narrower
-// scope of the two (F1).
-func grant(manifest abi.Manifest, granted []capability.Request) (capability.Set, error) {
+// ErrNotGranted is returned for a module that asks for a capability which the
+// operator left out. It imports the host functions of that capability, and what
+// is not granted is not linked, so the module cannot run at all.
+var ErrNotGranted = errors.New("not granted")
+
+// Grant is what the manifest asks and the operator allows, in the narrower
+// scope of the two (F1). With granted nil it is what the manifest asks.
+func Grant(manifest abi.Manifest, granted []capability.Request) (capability.Set, error) {
 	var requests []capability.Request
 	for _, c := range manifest.Capabilities {
 		requests = append(requests, capability.Request{Name: c.Name, Scope: c.Scope})
@@ -129,6 +145,9 @@ func grant(manifest abi.Manifest, granted []capability.Request) (capability.Set,
 	allowed, err := capability.Parse(granted)
 	if err != nil {
 		return capability.Set{}, fmt.Errorf("its grants in the config: %w", err)
+	}
+	if missing := asked.Missing(allowed); len(missing) > 0 {
+		return capability.Set{}, fmt.Errorf("%w: it asks for %v and cannot run without; to let it see less, grant that with a narrower scope", ErrNotGranted, missing)
 	}
 	return asked.Narrow(allowed), nil
 }
@@ -276,6 +295,9 @@ func (r *Registry) Describe(role string) abi.BotInfo {
 	info := abi.BotInfo{Version: r.Version, Started: r.Started.UnixMilli(), Modules: []abi.BotModule{}, Commands: []abi.BotCommand{}}
 	for _, name := range r.order {
 		m := r.modules[name]
+		if m.failed() {
+			continue
+		}
 		info.Modules = append(info.Modules, abi.BotModule{
 			Name: name, Version: m.manifest.Version, Description: m.manifest.Description, Author: m.manifest.Author, Digest: m.digest,
 		})
@@ -308,6 +330,9 @@ func (r *Registry) Menu(section, role string) *chat.Keyboard {
 	defer r.mu.RUnlock()
 	var entries []abi.MenuEntry
 	for _, c := range r.commands {
+		if r.modules[c.module].failed() {
+			continue
+		}
 		for _, e := range c.Menus {
 			if e.Section == section && permits(c.Who, role) {
 				entries = append(entries, e)

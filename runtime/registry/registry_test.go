@@ -149,18 +149,29 @@ func TestOnlyBuiltInsAnswerAnybody(t *testing.T) {
 func TestGrantsNarrow(t *testing.T) {
 	r := newRegistry(t)
 	s := wasm(t, "m", nil, abi.CapabilityRequest{Name: "docker.info", Reason: "r"}, abi.CapabilityRequest{Name: "docker.containers.list", Scope: []string{"*"}, Reason: "r"})
-	s.Granted = []capability.Request{{Name: "docker.containers.list", Scope: []string{"web-*"}}, {Name: "metrics.cpu"}}
+	s.Granted = []capability.Request{{Name: "docker.info"}, {Name: "docker.containers.list", Scope: []string{"web-*"}}, {Name: "metrics.cpu"}}
 	add(t, r, s)
 	grant := r.modules["m"].grant
-	if grant.Has(capability.DockerInfo) || grant.Has(capability.MetricsCPU) ||
+	if !grant.Has(capability.DockerInfo) || grant.Has(capability.MetricsCPU) ||
 		!grant.Allows(capability.ContainersList, capability.Target{Name: "web-1"}) || grant.Allows(capability.ContainersList, capability.Target{Name: "db"}) {
 		t.Errorf("got %s", grant)
 	}
-	s = wasm(t, "n", nil, abi.CapabilityRequest{Name: "docker.info", Reason: "r"})
+	s = wasm(t, "n", []abi.Command{cmd("n", abi.WhoUser)}, abi.CapabilityRequest{Name: "docker.info", Reason: "r"})
 	s.Granted = []capability.Request{}
-	add(t, r, s)
-	if got := r.modules["n"].grant.String(); got != "" {
-		t.Errorf("an empty grant gives %q", got)
+	if err := r.Add(context.Background(), s); !errors.Is(err, ErrNotGranted) || !strings.Contains(err.Error(), "docker.info") {
+		t.Errorf("without what it asks for: %v", err)
+	}
+	if _, found := r.ByCommand("n"); found {
+		t.Error("a module that cannot run has a command")
+	}
+}
+
+func TestAModuleThatFailedHasNoButtons(t *testing.T) {
+	r := newRegistry(t)
+	add(t, r, wasm(t, "broken", []abi.Command{cmd("b", abi.WhoUser, menu("B", 1, 1))}))
+	<-r.modules["broken"].ready
+	if info := r.Describe(abi.RoleAdmin); len(info.Commands) != 0 || len(info.Modules) != 0 || r.Menu("main", abi.RoleAdmin) != nil {
+		t.Errorf("got %+v, %v", info, r.Menu("main", abi.RoleAdmin))
 	}
 }
 

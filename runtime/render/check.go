@@ -27,6 +27,9 @@ const (
 	maxFileName    = 64   // bytes
 	maxFiles       = 5
 	maxColumns     = 16
+	maxRows        = 500 // of a table, of bars, of fields
+	maxCell        = 256 // bytes of a cell, a label, a field's name
+	maxLanguage    = 32  // bytes
 )
 
 // Parse decodes a module's reply and checks it. The error is for the log; it
@@ -48,6 +51,8 @@ func check(r abi.Reply) error {
 		return errors.New("it is empty")
 	case len(r.Blocks) > maxBlocks:
 		return fmt.Errorf("%d blocks: at most %d", len(r.Blocks), maxBlocks)
+	case r.Notice != "" && strings.TrimSpace(r.Notice) == "":
+		return errors.New("a notice of blanks")
 	case utf8.RuneCountInString(r.Notice) > maxNotice:
 		return fmt.Errorf("a notice of more than %d characters", maxNotice)
 	case r.DeleteAfter < 0 || r.DeleteAfter > maxDeleteAfter:
@@ -77,17 +82,17 @@ func checkBlock(b abi.Block) error {
 		}
 	}
 	switch b.Kind {
-	case abi.BlockHeading, abi.BlockText, abi.BlockQuote, abi.BlockCode, abi.BlockBars:
+	case abi.BlockHeading, abi.BlockText, abi.BlockQuote:
 		return nil
-	case abi.BlockFields:
-		for _, f := range b.Fields {
-			for _, s := range f.Value {
-				if err := checkSpan(s); err != nil {
-					return err
-				}
-			}
+	case abi.BlockCode:
+		if len(b.Language) > maxLanguage {
+			return fmt.Errorf("a language of %d bytes: at most %d", len(b.Language), maxLanguage)
 		}
 		return nil
+	case abi.BlockBars:
+		return checkBars(b.Bars)
+	case abi.BlockFields:
+		return checkFields(b.Fields)
 	case abi.BlockTable:
 		return checkTable(b.Table)
 	case abi.BlockFile:
@@ -104,13 +109,52 @@ func checkSpan(s abi.Span) error {
 	return fmt.Errorf("unknown style %q", s.Style)
 }
 
+func checkFields(fields []abi.Field) error {
+	if len(fields) > maxRows {
+		return fmt.Errorf("%d fields: at most %d", len(fields), maxRows)
+	}
+	for _, f := range fields {
+		if len(f.Name) > maxCell {
+			return fmt.Errorf("a field's name of %d bytes: at most %d", len(f.Name), maxCell)
+		}
+		for _, s := range f.Value {
+			if err := checkSpan(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkBars(bars []abi.Bar) error {
+	if len(bars) > maxRows {
+		return fmt.Errorf("%d bars: at most %d", len(bars), maxRows)
+	}
+	for _, b := range bars {
+		if len(b.Label) > maxCell || len(b.Text) > maxCell {
+			return fmt.Errorf("a bar with more than %d bytes of text", maxCell)
+		}
+	}
+	return nil
+}
+
+// checkTable bounds what a table can grow to: each row is as wide as the widest
+// cells.
 func checkTable(t *abi.Table) error {
-	if t == nil {
+	switch {
+	case t == nil:
 		return errors.New("a table without content")
+	case len(t.Rows) > maxRows:
+		return fmt.Errorf("a table of %d rows: at most %d", len(t.Rows), maxRows)
 	}
 	for _, row := range append([][]string{t.Header}, t.Rows...) {
 		if len(row) > maxColumns {
 			return fmt.Errorf("a table of %d columns: at most %d", len(row), maxColumns)
+		}
+		for _, cell := range row {
+			if len(cell) > maxCell {
+				return fmt.Errorf("a cell of %d bytes: at most %d", len(cell), maxCell)
+			}
 		}
 	}
 	return nil
@@ -157,12 +201,20 @@ func checkButton(b abi.Button) error {
 		return errors.New("either a command or an action")
 	case b.Command != "" && len(b.Args) > 0:
 		return errors.New("arguments go with an action")
-	case size > maxArgs || len(b.Action) > maxLabel || len(b.Command) > maxLabel:
-		return fmt.Errorf("arguments of more than %d bytes, or a name of more than %d", maxArgs, maxLabel)
+	case size > maxArgs:
+		return fmt.Errorf("arguments of more than %d bytes", maxArgs)
+	case !isName(b.Action) || !isName(b.Command):
+		return fmt.Errorf("names are at most %d of a-z, 0-9, _ and -", maxLabel)
 	}
 	switch b.Style {
 	case abi.ButtonPlain, abi.ButtonDanger, abi.ButtonSuccess, abi.ButtonPrimary:
 		return nil
 	}
 	return fmt.Errorf("unknown style %q", b.Style)
+}
+
+// isName reports whether s, if it is there, is a name of a command or action. It
+// goes into the log, too.
+func isName(s string) bool {
+	return len(s) <= maxLabel && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") == ""
 }

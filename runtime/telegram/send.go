@@ -150,11 +150,19 @@ func (s *Sender) Close(ctx context.Context) error {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-idle: // there was nothing to wait for
+		return nil
+	case <-time.After(closeGrace):
 		s.cut()
 		<-idle
 		return ctx.Err()
 	}
 }
+
+// closeGrace is what a goroutine needs to say that nothing is under way.
+const closeGrace = 50 * time.Millisecond
 
 // begin counts a call in, and ties its context to Close.
 func (s *Sender) begin(ctx context.Context, method string) (context.Context, func(), error) {

@@ -55,6 +55,8 @@ func inText(r rune) rune {
 	switch {
 	case r == '\n' || r == '\t':
 		return r
+	case r == '\u2028' || r == '\u2029': // line and paragraph separator
+		return '\n'
 	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\ufeff', r == '\u200b':
 		return unicode.ReplacementChar
 	}

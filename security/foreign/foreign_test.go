@@ -37,7 +37,7 @@ func TestLine(t *testing.T) {
 }
 
 func TestTextKeepsItsLines(t *testing.T) {
-	if got, want := Text("a\n\tb\r\x1b\u202e"), "a\n\tb\uFFFD\uFFFD\uFFFD"; got != want {
+	if got, want := Text("a\n\tb\u2028c\r\x1b\u202e"), "a\n\tb\nc\uFFFD\uFFFD\uFFFD"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
