@@ -18,8 +18,11 @@ build: modules ## build bin/cofferdam, with the built-in modules inside
 
 modules: modules/built/SHA256SUMS ## compile the built-in modules to WebAssembly
 
+# Such as DEMO_FLAGS='--listen 127.0.0.1:9000'.
+DEMO_FLAGS ?=
+
 demo: build ## the whole bot in the browser: no token, no account, no config
-	./bin/cofferdam demo
+	./bin/cofferdam demo $(DEMO_FLAGS)
 
 # A module's file follows its own sources, the SDK's and the builder's.
 SDK := $(wildcard guest/abi/*.go guest/sdk/*.go cmd/cofferdam/module.go) go.mod
@@ -32,7 +35,7 @@ modules/built/SHA256SUMS: $(BUILT)
 # Tests that need Docker or Chromium skip without them, and say why. With
 # COFFERDAM_CI=1 they fail instead.
 test: build ## all tests
-	$(GO) test ./...
+	$(GO) test -timeout 20m ./...
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -42,17 +45,21 @@ check: modules ## format, vet, staticcheck, tidy, and all tests under the race d
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/... $(MODULES:%=./modules/%/wasm)
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
-	CGO_ENABLED=1 $(GO) test -race ./...
+	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { \
+		echo "The race detector needs cgo, and cgo a C compiler: there is no $$cc. On Debian: apt-get install gcc libc6-dev" >&2; exit 1; }
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
 bench: build ## the figures of docs/PERFORMANCE.md
-	$(GO) test -run '^$$' -bench . -benchtime 3s -timeout 30m ./...
+	$(GO) test -run '^$$' -bench . -benchtime 3s -timeout 60m ./...
 
 # FUZZTIME is spent on each target.
 FUZZTIME ?= 10s
 
 fuzz: modules ## every fuzz target for FUZZTIME
-	@for package in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	@set -e; packages=$$($(GO) list ./...); \
+	for package in $$packages; do \
+		listed=$$($(GO) test -list '^Fuzz' $$package) || { echo "$$listed" >&2; exit 1; }; \
+		for target in $$(echo "$$listed" | grep '^Fuzz'); do \
 			echo "$$package $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package || exit 1; \
 		done; \

@@ -151,8 +151,12 @@ func moduleCache(t testing.TB) string {
 	return dir
 }
 
-// TestMain lets the test binary be the program too, for the scripts.
+// TestMain lets the test binary be the program too, for the scripts, and a bot
+// without a sandbox, for the benchmarks.
 func TestMain(m *testing.M) {
+	if os.Getenv(benchBot) == "native" {
+		os.Exit(nativeMain(os.Args[1:]))
+	}
 	testscript.Main(thenClean{m}, map[string]func(){"cofferdam": main})
 }
 

@@ -99,11 +99,17 @@ func TestDockerAwayIsSaidAndTheRestGoesOn(t *testing.T) {
 // await waits until the log has an event n times.
 func (b *bot) await(event string, n int) {
 	b.t.Helper()
+	b.awaitLines(`"event":"`+event+`"`, n)
+}
+
+// awaitLines waits until the log has a text n times.
+func (b *bot) awaitLines(text string, n int) {
+	b.t.Helper()
 	deadline := timeout()
-	for strings.Count(b.log.String(), `"event":"`+event+`"`) < n {
+	for strings.Count(b.log.String(), text) < n {
 		select {
 		case <-deadline:
-			b.t.Fatalf("the log does not have %s %d times", event, n)
+			b.t.Fatalf("the log does not have %s %d times", text, n)
 		case <-tick():
 		}
 	}

@@ -235,16 +235,15 @@ func reaches(leads map[string][]string, from string, done func(string) bool) boo
 // triedBy lets a stranger send every text, and every button's data, in their
 // own chat.
 func (c *crawler) triedBy(s person) {
+	ended := strings.Count(c.b.log.String(), `"update_id":`)
 	for i := range max(len(c.texts), len(c.tapped)) {
 		if i < len(c.texts) {
 			s.Type(c.texts[i])
 		}
-		// What a chat sends is handled in order: with the tap, the text before
-		// it is done.
-		answer := s.answer(s.TapData(1, c.tapped[i%len(c.tapped)]))
-		if answer.Text != "" && answer.Text != strangersAnswer {
-			c.t.Errorf("a stranger's tap was answered with %q", answer.Text)
-		}
+		s.TapData(1, c.tapped[i%len(c.tapped)])
+		// Nothing may pile up: what is dropped would not be tried. A stranger who
+		// was refused often enough gets no answer to wait for.
+		c.b.awaitLines(`"update_id":`, ended+2*(i+1)-max(0, i+1-len(c.texts)))
 	}
 	for _, m := range s.Messages() {
 		if m.From.IsBot && m.Text != strangersAnswer && !strings.HasPrefix(m.Text, "🆔 Your ids") {
@@ -270,11 +269,11 @@ func (b *bot) tapsOfAStrangerInTheGroup() {
 	for _, command := range []string{"/containers", "/quick"} {
 		view := p.says(command)
 		for _, button := range slices.Concat(view.Inline...) {
-			if answer := s.answer(s.TapData(view.ID, button.Data)); answer.Text != "" {
-				b.t.Errorf("a stranger's tap was answered with %q", answer.Text)
-			}
+			// Who was refused before gets no answer to wait for.
+			ended := strings.Count(b.log.String(), `"update_id":`)
+			s.TapData(view.ID, button.Data)
+			b.awaitLines(`"update_id":`, ended+1)
 		}
-		p.says("/load") // behind the taps
 		if now := p.message(view.ID); now.Edits != view.Edits {
 			b.t.Errorf("a stranger changed a view to\n%s", now.Styled())
 		}

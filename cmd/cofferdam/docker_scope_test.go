@@ -28,7 +28,7 @@ func (b *bot) forge(user int64, buttons ...abi.Button) (data []string) {
 	}
 	defer b.start()
 	defer kept.Close()
-	keyboard, err := json.Marshal(map[string]any{"module": "containers", "user": user, "chat": user, "buttons": buttons})
+	keyboard, err := json.Marshal(map[string]any{"module": "containers", "who": "user", "user": user, "chat": user, "buttons": buttons})
 	if err != nil {
 		b.t.Fatal(err)
 	}

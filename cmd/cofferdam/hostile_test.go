@@ -246,8 +246,9 @@ func TestForgedAndForeignTaps(t *testing.T) {
 
 	try("one's own", p, view.ID, data, "")
 	try("the same again", p, view.ID, data, "")
-	try("under a message that is gone", p, view.ID+1000, data, "")
-	p.await(func([]emulator.Message) bool { return b.world.Count("editMessageText") == 3 })
+	try("under a message that is gone", p, view.ID+1000, data, expired)
+	try("under another message of the bot", inGroup, groupView.ID+1, groupView.Inline[0][0].Data, expired)
+	p.await(func([]emulator.Message) bool { return b.world.Count("editMessageText") == 2 })
 
 	b.restart()
 	try("after a restart", p, view.ID, data, "")

@@ -31,7 +31,7 @@ var importTable = []struct {
 	{"runtime/telegram/emulator", "", "a test double that shared code with the bot would share its faults"},
 	{"runtime/schedule", "runtime/chat runtime/store", "a worker on the store"},
 	{"runtime/render", "runtime/chat guest/abi security/foreign", "pure: a reply in, messages out"},
-	{"runtime/hostcall", "guest/abi security/capability", "operations reach the world through interfaces of their own, so that a grant is checked in one place"},
+	{"runtime/hostcall", "guest/abi security/capability security/foreign", "operations reach the world through interfaces of their own, so that a grant is checked in one place"},
 	{"runtime/engine", "guest/abi runtime/hostcall security/capability security/foreign", "the sandbox knows no Telegram and no Docker"},
 	{"runtime/registry", "guest/abi runtime/chat runtime/engine runtime/hostcall security/capability", "it chooses modules and runs them; it sends and stores nothing"},
 	{"runtime/pipeline", "guest/abi runtime/chat runtime/render security/access security/foreign security/ratelimit security/scrub", "the stages see Telegram, the store and the sandbox through interfaces, so that each can be tested alone"},

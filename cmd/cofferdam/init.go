@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 )
@@ -30,6 +31,10 @@ func initCommand() *cobra.Command {
 are asked for unless a flag says them. A file that is there is never
 overwritten.
 
+You do not know your id? Give no user: then nobody may use the bot yet, but it
+answers /getmyid to anybody in a private chat. Put the id into the config, and
+start it again.
+
 The token is read from a file, or asked for: on a command line other users of
 the machine could see it.`,
 		Example: `  cofferdam init
@@ -42,8 +47,11 @@ the machine could see it.`,
 				return err
 			}
 			in := config.SampleInput{UserIDs: users, AdminIDs: admins, ChatIDs: chats, DockerHosts: hosts}
-			q := questions{in: bufio.NewReader(cmd.InOrStdin()), out: cmd.ErrOrStderr()}
-			if err := q.complete(cmd.Context(), &in, tokenFile, cmd.Flags().Changed("admin")); err != nil {
+			q := questions{in: cmd.InOrStdin(), lines: bufio.NewReader(cmd.InOrStdin()), out: cmd.ErrOrStderr()}
+			switch err := q.complete(cmd.Context(), &in, tokenFile, cmd.Flags().Changed("admin")); {
+			case errors.Is(err, errStopped):
+				return err
+			case err != nil:
 				return exitWith(exitUsage, err)
 			}
 			return writeConfig(path, in, cmd.OutOrStdout())
@@ -54,6 +62,9 @@ the machine could see it.`,
 	cmd.Flags().Int64SliceVar(&users, "user", nil, "Telegram `id` of a user who may use the bot (repeat for more)")
 	cmd.Flags().Int64SliceVar(&admins, "admin", nil, "`id` of a user who may also act (repeat for more)")
 	cmd.Flags().Int64SliceVar(&chats, "chat", nil, "`id` of a group in which the bot works (repeat for more)")
+	for _, name := range []string{"user", "admin", "chat"} {
+		cmd.Flags().Lookup(name).DefValue = "" // pflag would show an empty list as a default
+	}
 	cmd.Flags().StringSliceVar(&hosts, "docker-host", nil, "`address` of a Docker engine (default: the local socket)")
 	return cmd
 }
@@ -87,6 +98,10 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+const nobodyYet = `Nobody may use the bot yet. Start it, send it /getmyid in a private chat, put
+the id into allowed_user_ids and allowed_admins_ids, and start it again.
+`
+
 func writeConfig(path string, in config.SampleInput, out io.Writer) error {
 	salt, err := config.NewSalt(rand.Reader)
 	if err != nil {
@@ -104,7 +119,11 @@ func writeConfig(path string, in config.SampleInput, out io.Writer) error {
 	case err != nil:
 		return fmt.Errorf("%s cannot be written: %s; name another file with --config", path, reason(err))
 	}
-	fmt.Fprintf(out, "%s is written, with mode 0600.\nNext: cofferdam check --config %s\n", path, path)
+	fmt.Fprintf(out, "%s is written, with mode 0600.\n", path)
+	if len(in.UserIDs) == 0 {
+		fmt.Fprint(out, nobodyYet)
+	}
+	fmt.Fprintf(out, "Next: cofferdam check --config %s\n", path)
 	return nil
 }
 
@@ -124,44 +143,46 @@ func withoutLines(err error) error {
 
 // questions asks for what no flag said.
 type questions struct {
-	in  *bufio.Reader
-	out io.Writer
+	in    io.Reader // what lines reads; it may be a terminal
+	lines *bufio.Reader
+	out   io.Writer
 }
 
+// errStopped is the end of a prompt at which a signal came.
+var errStopped = errors.New("stopped: no config is written")
+
+// errNoAnswer is the end of standard input.
+var errNoAnswer = errors.New("there is no answer on standard input")
+
 func (q questions) complete(ctx context.Context, in *config.SampleInput, tokenFile string, adminsGiven bool) error {
-	token, err := q.token(tokenFile)
+	token, err := q.token(ctx, tokenFile)
 	if err != nil {
 		return err
 	}
 	in.Token = config.Secret(token)
-	if len(in.UserIDs) == 0 {
-		fmt.Fprintln(q.out, "Who may use the bot? Telegram ids, separated by blanks (send /getmyid to the running bot, or ask @userinfobot):")
-		if in.UserIDs, err = q.ids(); err != nil {
-			return err
-		}
-		if len(in.UserIDs) == 0 {
-			return errors.New("nobody could use the bot: give at least one id, or use --user")
-		}
-		if !adminsGiven {
-			fmt.Fprintln(q.out, "Which of them are admins? Empty for none:")
-			if in.AdminIDs, err = q.ids(); err != nil {
-				return err
-			}
-		}
+	if len(in.UserIDs) > 0 {
+		return nil
 	}
-	return ctx.Err()
+	fmt.Fprintln(q.out, "Who may use the bot? Telegram ids, separated by blanks. Empty if you do not know yours yet:")
+	if in.UserIDs, err = q.ids(ctx); err != nil || len(in.UserIDs) == 0 || adminsGiven {
+		return err
+	}
+	fmt.Fprintln(q.out, "Which of them are admins? Empty for none:")
+	in.AdminIDs, err = q.ids(ctx)
+	return err
 }
 
 // maxToken is far above the 46 characters that a token has.
 const maxToken = 256
 
-func (q questions) token(file string) (string, error) {
+func (q questions) token(ctx context.Context, file string) (string, error) {
 	switch file {
 	case "":
-		fmt.Fprintln(q.out, "The bot's token, from @BotFather:")
-		return q.line("--token-file")
+		defer hideTyping(q.in)()
+		fmt.Fprintln(q.out, "The bot's token, from @BotFather (it is not shown):")
+		return q.required(ctx, "--token-file")
 	case "-":
-		return q.line("--token-file with the name of a file")
+		return q.required(ctx, "--token-file with the name of a file")
 	}
 	f, err := os.Open(file)
 	if err != nil {
@@ -175,19 +196,46 @@ func (q questions) token(file string) (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// line reads an answer; flag is what would have said it.
-func (q questions) line(flag string) (string, error) {
-	text, err := q.in.ReadString('\n')
-	text = strings.TrimSpace(text)
-	if err != nil && text == "" {
-		return "", fmt.Errorf("there is no answer on standard input: type one, or use %s", flag)
+// required reads an answer that there must be; flag is what would have said it.
+func (q questions) required(ctx context.Context, flag string) (string, error) {
+	text, err := q.line(ctx)
+	if errors.Is(err, errNoAnswer) {
+		return "", fmt.Errorf("%w: type one, or use %s", err, flag)
 	}
-	return text, nil
+	return text, err
 }
 
-func (q questions) ids() ([]int64, error) {
-	text, err := q.line("--user and --admin")
-	if err != nil {
+// line reads an answer, without the blanks around it. A read from a terminal
+// cannot be ended: when the context ends first, the goroutine stays in it until
+// the process is gone, which is at once.
+func (q questions) line(ctx context.Context) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	given := make(chan answer, 1)
+	go func() {
+		text, err := q.lines.ReadString('\n')
+		given <- answer{strings.TrimSpace(text), err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", errStopped
+	case a := <-given:
+		switch {
+		case a.err == nil || a.text != "":
+			return a.text, nil
+		case errors.Is(a.err, io.EOF):
+			return "", errNoAnswer
+		}
+		return "", fmt.Errorf("standard input cannot be read: %s", reason(a.err))
+	}
+}
+
+// ids reads Telegram ids. No answer is none.
+func (q questions) ids(ctx context.Context) ([]int64, error) {
+	text, err := q.line(ctx)
+	if err != nil && !errors.Is(err, errNoAnswer) {
 		return nil, err
 	}
 	var ids []int64
@@ -200,4 +248,24 @@ func (q questions) ids() ([]int64, error) {
 		ids = append(ids, id)
 	}
 	return ids, nil
+}
+
+// hideTyping keeps a terminal from showing what is typed, but for the end of
+// the line, until show is called. It does nothing with anything else.
+func hideTyping(in io.Reader) (show func()) {
+	f, ok := in.(*os.File)
+	if !ok {
+		return func() {}
+	}
+	fd := int(f.Fd())
+	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return func() {}
+	}
+	hidden := *before
+	hidden.Lflag = hidden.Lflag&^unix.ECHO | unix.ECHONL
+	if unix.IoctlSetTermios(fd, unix.TCSETS, &hidden) != nil {
+		return func() {}
+	}
+	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) } // the terminal may be gone
 }

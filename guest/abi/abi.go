@@ -41,6 +41,7 @@ const (
 	OpContainerInspect = "docker_container_inspect_v1" // ContainerRef -> ContainerDetails
 	OpContainerStats   = "docker_container_stats_v1"   // ContainerRef -> ContainerStats
 	OpDockerInfo       = "docker_info_v1"              // DockerQuery -> DockerInfo
+	OpDockerHosts      = "docker_hosts_v1"             // DockerQuery -> DockerHosts
 	OpMetricsHost      = "metrics_host_v1"             // MetricsQuery -> HostInfo
 	OpMetricsCPU       = "metrics_cpu_v1"              // MetricsQuery -> CPUInfo
 	OpMetricsMemory    = "metrics_memory_v1"           // MetricsQuery -> MemoryInfo

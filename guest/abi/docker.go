@@ -10,6 +10,13 @@ type DockerQuery struct {
 	Host string `json:"host,omitempty"`
 }
 
+// DockerHosts are the configured endpoints, whether their engines answer or
+// not. It is known without asking an engine, so the query's Host is ignored.
+type DockerHosts struct {
+	// Names are in the order of `docker.host`; the first is [LocalHost].
+	Names []string `json:"names"`
+}
+
 // DockerInfo is the engine's state.
 type DockerInfo struct {
 	// Hosts are the names of all configured endpoints.

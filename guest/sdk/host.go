@@ -28,6 +28,12 @@ func (h Host) Docker(q abi.DockerQuery) (abi.DockerInfo, error) {
 	return invoke[abi.DockerInfo](h, dockerInfoV1, q)
 }
 
+// DockerHosts names the configured endpoints, at once and even if no engine
+// answers. It needs docker.info.
+func (h Host) DockerHosts() (abi.DockerHosts, error) {
+	return invoke[abi.DockerHosts](h, dockerHostsV1, abi.DockerQuery{})
+}
+
 // Machine describes the machine. It needs metrics.host.
 func (h Host) Machine(q abi.MetricsQuery) (abi.HostInfo, error) {
 	return invoke[abi.HostInfo](h, metricsHostV1, q)

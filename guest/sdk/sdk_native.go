@@ -31,6 +31,7 @@ const (
 	dockerContainerInspectV1 operation = abi.OpContainerInspect
 	dockerContainerStatsV1   operation = abi.OpContainerStats
 	dockerInfoV1             operation = abi.OpDockerInfo
+	dockerHostsV1            operation = abi.OpDockerHosts
 	metricsHostV1            operation = abi.OpMetricsHost
 	metricsCPUV1             operation = abi.OpMetricsCPU
 	metricsMemoryV1          operation = abi.OpMetricsMemory

@@ -39,6 +39,9 @@ func dockerContainerStatsV1(ptr unsafe.Pointer, length uint32) int64
 //go:wasmimport cofferdam docker_info_v1
 func dockerInfoV1(ptr unsafe.Pointer, length uint32) int64
 
+//go:wasmimport cofferdam docker_hosts_v1
+func dockerHostsV1(ptr unsafe.Pointer, length uint32) int64
+
 //go:wasmimport cofferdam metrics_host_v1
 func metricsHostV1(ptr unsafe.Pointer, length uint32) int64
 

@@ -22,7 +22,7 @@ func csv(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}
 	found, total, err := all(host, p)
 	if err != nil {
-		return away(req, err, p.again("csv"), p.button("⬅️ Back", "list"))
+		return away(req, err, hostRows(endpoints(host), p, "list"), p.again("csv"), p.button("⬅️ Back", "list"))
 	}
 	data, rows := table(found)
 	says := "📄 " + sdk.Count(rows, "container")

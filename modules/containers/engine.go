@@ -10,42 +10,54 @@ import (
 
 // section is engine with the section's reply keyboard, which is there even
 // while the engine is away. A message carries one keyboard, so the buttons
-// under it go: the reply keyboard leads to the same places.
+// under it go: the reply keyboard leads to the same places. It does not lead
+// from an engine that is away to another one, so there the buttons stay.
 func section(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
-	reply, err := engine(host, req)
+	reply, stuck, err := root(host, req)
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	reply.Menu, reply.Keyboard = "docker", nil
+	if !stuck {
+		reply.Menu, reply.Keyboard = "docker", nil
+	}
 	return reply, nil
 }
 
 // engine is the root of the section.
 func engine(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
+	reply, _, err := root(host, req)
+	return reply, err
+}
+
+// root is stuck if its engine is away and only its buttons lead to another.
+func root(host sdk.Host, req sdk.Request) (reply sdk.Reply, stuck bool, err error) {
 	p, err := placeOf(req)
 	if err != nil {
-		return sdk.Reply{}, err
+		return sdk.Reply{}, false, err
 	}
+	hosts := endpoints(host)
+	rows := hostRows(hosts, p, "engine")
 	info, err := host.Docker(abi.DockerQuery{Host: p.host})
-	switch {
-	case err != nil && p.host == "":
-		return away(req, err, p.again("engine"))
-	case err != nil:
-		return away(req, err, p.again("engine"), firstEngine)
+	if err != nil {
+		buttons := sdk.Row(p.again("engine"))
+		if p.host != "" {
+			buttons = append(buttons, firstEngine)
+		}
+		reply, err = away(req, err, rows, buttons...)
+		return reply, len(rows) > 0, err
 	}
-	keyboard := append(hostRows(info.Hosts, p, "engine"),
-		sdk.Row(p.button("📦 Containers", "list")),
-		sdk.Row(p.button("🔄 Refresh", "engine")),
-	)
 	return sdk.Reply{
 		Blocks: []sdk.Block{
-			sdk.Heading("🐳 Docker" + onHost(info.Hosts, p)),
+			sdk.Heading("🐳 Docker" + onHost(hosts, p)),
 			sdk.Fields(counts(info)...),
 			sdk.Fields(engineFields(info)...),
 			sdk.AsOf(req),
 		},
-		Keyboard: keyboard,
-	}, nil
+		Keyboard: append(rows,
+			sdk.Row(p.button("📦 Containers", "list")),
+			sdk.Row(p.button("🔄 Refresh", "engine")),
+		),
+	}, false, nil
 }
 
 func counts(info abi.DockerInfo) []sdk.Field {

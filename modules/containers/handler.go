@@ -71,6 +71,16 @@ func (p place) button(label, action string, args ...string) sdk.Button {
 // at is p on another page.
 func (p place) at(page int) place { return place{host: p.host, page: page} }
 
+// endpoints returns the names of all endpoints, whether their engines answer or
+// not; none if they cannot be had: a view is worth showing without them.
+func endpoints(host sdk.Host) []string {
+	known, err := host.DockerHosts()
+	if err != nil {
+		return nil
+	}
+	return known.Names
+}
+
 // hostRows are buttons that switch to another endpoint; none if there is only
 // one.
 func hostRows(hosts []string, p place, action string) [][]sdk.Button {
@@ -94,9 +104,9 @@ func hostRows(hosts []string, p place, action string) [][]sdk.Button {
 }
 
 // away answers a view whose engine does not answer, or is not configured any
-// more: with the reason, and buttons that try again or lead back. Any other
-// error is the host's to tell.
-func away(req sdk.Request, err error, buttons ...sdk.Button) (sdk.Reply, error) {
+// more: with the reason, the rows that lead to other engines, and buttons that
+// try again or lead back. Any other error is the host's to tell.
+func away(req sdk.Request, err error, rows [][]sdk.Button, buttons ...sdk.Button) (sdk.Reply, error) {
 	switch sdk.CodeOf(err) {
 	case abi.Unavailable, abi.Timeout, abi.NotFound:
 	default:
@@ -104,7 +114,7 @@ func away(req sdk.Request, err error, buttons ...sdk.Button) (sdk.Reply, error) 
 	}
 	return sdk.Reply{
 		Blocks:   []sdk.Block{sdk.Text(sdk.Plain("🔌 " + sdk.MessageOf(err))), sdk.AsOf(req)},
-		Keyboard: [][]sdk.Button{buttons},
+		Keyboard: append(rows, buttons),
 	}, nil
 }
 

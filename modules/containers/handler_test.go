@@ -1,8 +1,10 @@
 package containers
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +25,8 @@ type docker struct {
 	fails map[string]error
 	// most is how many containers one answer holds; 0: all.
 	most int
+	// dead is an endpoint whose engine answers nothing.
+	dead string
 	// asked is the endpoint that was asked last.
 	asked string
 }
@@ -57,27 +61,40 @@ func (d *docker) failing(op string, code abi.Code, sentence string) *docker {
 }
 
 func (d *docker) host() sdk.Host {
+	return d.fake().Host()
+}
+
+func (d *docker) fake() *sdk.Fake {
 	fake := sdk.NewFake()
+	sdk.Answer(fake, abi.OpDockerHosts, func(abi.DockerQuery) (abi.DockerHosts, error) {
+		return abi.DockerHosts{Names: d.hosts}, d.fails[abi.OpDockerHosts]
+	})
 	sdk.Answer(fake, abi.OpDockerInfo, func(q abi.DockerQuery) (abi.DockerInfo, error) {
-		d.asked = q.Host
-		return d.info(), d.fails[abi.OpDockerInfo]
+		return d.info(), d.meet(q.Host, abi.OpDockerInfo)
 	})
 	sdk.Answer(fake, abi.OpContainerList, func(q abi.ContainerQuery) (abi.ContainerList, error) {
-		d.asked = q.Host
-		return d.page(q), d.fails[abi.OpContainerList]
+		return d.page(q), d.meet(q.Host, abi.OpContainerList)
 	})
 	sdk.Answer(fake, abi.OpContainerInspect, func(ref abi.ContainerRef) (abi.ContainerDetails, error) {
-		d.asked = ref.Host
-		if ref.ID != d.details.ID {
-			return abi.ContainerDetails{}, sdk.Fail(abi.NotFound, "There is no such container.")
+		err := d.meet(ref.Host, abi.OpContainerInspect)
+		if err == nil && ref.ID != d.details.ID {
+			err = sdk.Fail(abi.NotFound, "There is no such container.")
 		}
-		return d.details, d.fails[abi.OpContainerInspect]
+		return d.details, err
 	})
 	sdk.Answer(fake, abi.OpContainerStats, func(ref abi.ContainerRef) (abi.ContainerStats, error) {
-		d.asked = ref.Host
-		return d.stats, d.fails[abi.OpContainerStats]
+		return d.stats, d.meet(ref.Host, abi.OpContainerStats)
 	})
-	return fake.Host()
+	return fake
+}
+
+// meet notes who was asked, and returns why there is no answer.
+func (d *docker) meet(host, op string) error {
+	d.asked = host
+	if d.dead != "" && cmp.Or(host, d.hosts[0]) == d.dead {
+		return sdk.Fail(abi.Unavailable, "Docker does not answer.")
+	}
+	return d.fails[op]
 }
 
 func (d *docker) info() abi.DockerInfo {
@@ -132,12 +149,14 @@ func TestReplies(t *testing.T) {
 		{"docker-away", holding(0).failing(abi.OpDockerInfo, abi.Unavailable, away), typed("docker")},
 		{"engine-of-several", as(func(d *docker) { d.hosts = []string{"local", "edge", "lab", "far"} }), tap("engine", "host", "edge")},
 		{"engine-of-several-away", holding(0).failing(abi.OpDockerInfo, abi.Timeout, away), tap("engine", "host", "edge")},
+		{"docker-of-several-away", as(firstIsDead), typed("docker")},
 		{"list", holding(3), typed("containers")},
 		{"list-empty", holding(0), typed("containers")},
 		{"list-states", as(func(d *docker) { d.containers = states() }), typed("containers")},
 		{"list-middle-page", holding(35), tap("list", "page", "3")},
 		{"list-of-several-hosts", as(func(d *docker) { d.hosts = []string{"local", "edge"} }), typed("containers")},
 		{"list-away", holding(3).failing(abi.OpContainerList, abi.Unavailable, away), typed("containers")},
+		{"list-of-several-away", as(firstIsDead), typed("containers")},
 		{"list-endpoint-removed", holding(3).failing(abi.OpContainerList, abi.NotFound, "There is no such endpoint."), tap("list", "host", "edge", "page", "2")},
 		{"show", holding(3), tap("show", "id", id(0), "page", "2", "host", "edge")},
 		{"show-exited", as(exited), tap("show", "id", id(0))},
@@ -145,12 +164,59 @@ func TestReplies(t *testing.T) {
 		{"show-unlimited", as(func(d *docker) { d.stats = abi.ContainerStats{CPUPercent: 3, MemoryUsed: 4096, NetworkIn: -1} }), tap("show", "id", id(0))},
 		{"show-gone", holding(3), tap("show", "id", id(2), "page", "2", "host", "edge")},
 		{"show-away", holding(3).failing(abi.OpContainerInspect, abi.Unavailable, away), tap("show", "id", id(0), "page", "2")},
+		{"show-of-several-away", as(firstIsDead), tap("show", "id", id(0), "page", "2")},
 		{"csv", holding(2), tap("csv", "host", "edge")},
 		{"csv-away", holding(2).failing(abi.OpContainerList, abi.Timeout, away), tap("csv", "page", "2")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			golden.Check(t, Module(), test.name, handle(t, test.d, test.req))
 		})
+	}
+}
+
+func firstIsDead(d *docker) { d.hosts, d.dead = []string{"local", "edge"}, "local" }
+
+// TestADeadFirstEngineHidesNoOther: from each view that it spoils, one tap leads
+// to the engine that is well.
+func TestADeadFirstEngineHidesNoOther(t *testing.T) {
+	for _, req := range []sdk.Request{{Command: "docker"}, {Command: "containers"}, tap("engine"), tap("list"), tap("show", "id", id(0)), tap("csv")} {
+		d := holding(3)
+		firstIsDead(d)
+		reply := handle(t, d, req)
+		if !strings.HasPrefix(reply.Blocks[0].Spans[0].Text, "🔌") || reply.Menu != "" {
+			t.Errorf("%s%s of a dead engine: %+v", req.Command, req.Action, reply)
+		}
+		edge := buttonOf(t, reply, "🖥 edge")
+		there := handle(t, d, sdk.Request{Action: edge.Action, Args: edge.Args, Time: noon})
+		if d.asked != "edge" || !strings.Contains(there.Blocks[0].Spans[0].Text, " on edge") {
+			t.Errorf("%s%s leads to %q: %+v", req.Command, req.Action, d.asked, there.Blocks[0])
+		}
+		buttonOf(t, there, "🖥 local")
+	}
+}
+
+func buttonOf(t *testing.T, reply sdk.Reply, label string) sdk.Button {
+	t.Helper()
+	for _, row := range reply.Keyboard {
+		for _, b := range row {
+			if b.Label == label {
+				return b
+			}
+		}
+	}
+	t.Fatalf("no button %q in %+v", label, reply.Keyboard)
+	return sdk.Button{}
+}
+
+// TestTheListAsksTheEngineOnce: what an engine says of itself takes it longer
+// than the list.
+func TestTheListAsksTheEngineOnce(t *testing.T) {
+	fake := holding(3).fake()
+	if _, err := Module().Handle(fake.Host(), tap("list")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fake.Calls(), []string{abi.OpDockerHosts, abi.OpContainerList}; !slices.Equal(got, want) {
+		t.Errorf("calls %q, want %q", got, want)
 	}
 }
 
@@ -261,8 +327,8 @@ func TestPageBeyondTheEndIsTheLast(t *testing.T) {
 	}
 }
 
-func TestTheListStaysWhenTheEngineIsSilentAboutItself(t *testing.T) {
-	reply := handle(t, holding(3).failing(abi.OpDockerInfo, abi.Denied, "No."), tap("list"))
+func TestTheListStaysWithoutTheNamesOfTheHosts(t *testing.T) {
+	reply := handle(t, holding(3).failing(abi.OpDockerHosts, abi.Denied, "No."), tap("list"))
 	if got := reply.Blocks[0].Spans[0].Text; got != "📦 3 containers, 3 running" {
 		t.Errorf("got %q", got)
 	}

@@ -24,14 +24,10 @@ func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
+	hosts := endpoints(host)
 	found, p, err := fetch(host, p)
 	if err != nil {
-		return away(req, err, p.again("list"), firstEngine)
-	}
-	// The list is worth showing even if the endpoints' names cannot be had.
-	var hosts []string
-	if info, err := host.Docker(abi.DockerQuery{Host: p.host}); err == nil {
-		hosts = info.Hosts
+		return away(req, err, hostRows(hosts, p, "list"), p.again("list"), firstEngine)
 	}
 	blocks := []sdk.Block{sdk.Heading(listHeading(found, hosts, p))}
 	for _, c := range found.Containers {

@@ -30,7 +30,7 @@ func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	case sdk.CodeOf(err) == abi.NotFound:
 		return gone(req, p), nil
 	case err != nil:
-		return away(req, err, p.again("show", "id", id), p.button("⬅️ Back", "list"))
+		return away(req, err, hostRows(endpoints(host), p, "list"), p.again("show", "id", id), p.button("⬅️ Back", "list"))
 	}
 	blocks := []sdk.Block{
 		sdk.HeadingOf(sdk.Plain(mark(c.Container)+" "), sdk.Code(sdk.Line(c.Name, maxName))),

@@ -19,7 +19,7 @@ func cpu(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		sdk.Row(sdk.Do("🔝 Top 10 processes", "cpu_top")),
 		commandView("cpu"),
 	}
-	return page(req, keyboard, cpuBlocks(info)...), nil
+	return page(req, whose(host), keyboard, cpuBlocks(info)...), nil
 }
 
 func cpuBlocks(info abi.CPUInfo) []sdk.Block {
@@ -66,7 +66,7 @@ func cpuCores(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		return sdk.Reply{}, err
 	}
 	blocks := append([]sdk.Block{sdk.Heading("📊 CPU per core")}, coreBlocks(info.PerCore)...)
-	return page(req, subView("cpu_cores", "cpu"), append(blocks, sdk.Fields(measured(info)))...), nil
+	return page(req, whose(host), subView("cpu_cores", "cpu"), append(blocks, sdk.Fields(measured(info)))...), nil
 }
 
 func coreBlocks(perCore []float64) []sdk.Block {
@@ -103,7 +103,7 @@ func cpuTimes(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		return sdk.Bar{Label: label, Percent: share(percent)}
 	}
 	times := info.Times
-	return page(req, subView("cpu_times", "cpu"),
+	return page(req, whose(host), subView("cpu_times", "cpu"),
 		sdk.Heading("⏳ CPU times"),
 		sdk.Bars(
 			bar("user", times.User),
@@ -124,7 +124,7 @@ func cpuTop(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	return page(req, subView("cpu_top", "cpu"),
+	return page(req, whose(host), subView("cpu_top", "cpu"),
 		sdk.Heading("🔝 Top 10 processes by CPU"),
 		processLines(info.Top),
 		sdk.Text(sdk.Plain("100 % is one core. Of "+processCount(info)+".")),

@@ -58,10 +58,7 @@ func status(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		sdk.Heading("🖥 Server"),
 		sdk.Fields(append(identity(machine), sdk.Is("Load", sdk.Plain(loads(machine))))...),
 	}
-	if machine.InGuest {
-		blocks = append(blocks, sdk.Quote(sdk.Plain("These are the figures of the container that I run in, not of the whole machine.")))
-	}
-	return page(req, [][]sdk.Button{sdk.Row(sdk.Do("🔄 Refresh", "status"))}, blocks...), nil
+	return page(req, machine, [][]sdk.Button{sdk.Row(sdk.Do("🔄 Refresh", "status"))}, blocks...), nil
 }
 
 func identity(machine abi.HostInfo) []sdk.Field {
@@ -73,9 +70,25 @@ func identity(machine abi.HostInfo) []sdk.Field {
 	}
 }
 
-// page is a view: its blocks, when it was made, and its buttons.
-func page(req sdk.Request, keyboard [][]sdk.Button, blocks ...sdk.Block) sdk.Reply {
+// page is a view of a machine's figures: its blocks, whose figures they are if
+// not the whole machine's, when it was made, and its buttons.
+func page(req sdk.Request, machine abi.HostInfo, keyboard [][]sdk.Button, blocks ...sdk.Block) sdk.Reply {
+	if machine.InGuest {
+		blocks = append(blocks, sdk.Quote(sdk.Plain(inGuest)))
+	}
 	return sdk.Reply{Blocks: append(blocks, sdk.AsOf(req)), Keyboard: keyboard}
+}
+
+const inGuest = "These are the figures of the container that I run in, not of the whole machine."
+
+// whose describes the machine for a [page] that shows nothing else of it. A
+// page whose figures are there is worth showing without this answer.
+func whose(host sdk.Host) abi.HostInfo {
+	machine, err := host.Machine(abi.MetricsQuery{})
+	if err != nil {
+		return abi.HostInfo{}
+	}
+	return machine
 }
 
 // subView is the row of a view that was opened from a command's view.

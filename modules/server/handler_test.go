@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -166,6 +167,49 @@ func TestQuickViewKeepsTheRestWhenOneFigureFails(t *testing.T) {
 				t.Errorf("failed lines %v of %d, want %v", failed, len(reply.Blocks[1].Fields), lines)
 			}
 		})
+	}
+}
+
+// TestEveryViewSaysWhoseFiguresItShows: once inside a container, never outside,
+// and with no more than one question for it.
+func TestEveryViewSaysWhoseFiguresItShows(t *testing.T) {
+	views := maps.Clone(Module().Commands)
+	maps.Copy(views, Module().Actions)
+	for name, view := range views {
+		for _, guest := range []bool{true, false} {
+			m := healthy()
+			m.host.InGuest = guest
+			fake := m.fake()
+			reply, err := view(fake.Host(), sdk.Request{Time: noon})
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden.Fits(t, Module(), reply)
+			said := 0
+			for _, b := range reply.Blocks {
+				if len(b.Spans) > 0 && b.Spans[0].Text == inGuest {
+					said++
+				}
+			}
+			if want := map[bool]int{true: 1}[guest]; said != want {
+				t.Errorf("%s, in a container %v: says it %d times", name, guest, said)
+			}
+			if asked := len(fake.Calls()) - len(slices.DeleteFunc(fake.Calls(), func(op string) bool { return op == abi.OpMetricsHost })); asked != 1 {
+				t.Errorf("%s asks %d times about the machine", name, asked)
+			}
+		}
+	}
+}
+
+// TestViewsStayWhenTheMachineIsSilent: a view with figures of its own does not
+// need to know whose they are.
+func TestViewsStayWhenTheMachineIsSilent(t *testing.T) {
+	m := healthy()
+	m.broken = []string{abi.OpMetricsHost}
+	for _, command := range []string{"cpu", "memory", "quick"} {
+		if reply, err := Module().Handle(m.fake().Host(), sdk.Request{Command: command}); err != nil || len(reply.Blocks) < 3 {
+			t.Errorf("%s: %+v, %v", command, reply, err)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func quickTemperature(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		blocks = append(blocks, sdk.Fields(temperatureFields(info.Temperatures)...))
 	}
 	blocks = append(blocks, more(maxSensors, len(info.Temperatures), "sensor")...)
-	return page(req, subView("quick_temperature", "quick"), blocks...), nil
+	return page(req, whose(host), subView("quick_temperature", "quick"), blocks...), nil
 }
 
 func temperatureFields(temperatures []abi.Temperature) []sdk.Field {
@@ -67,7 +67,7 @@ func quickDisk(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}
 	blocks = append(blocks, more(maxMounts, len(info.Mounts), "file system")...)
 	blocks = append(blocks, hangingBlocks(info.Hanging)...)
-	return page(req, subView("quick_disk", "quick"), blocks...), nil
+	return page(req, whose(host), subView("quick_disk", "quick"), blocks...), nil
 }
 
 func hangingBlocks(paths []string) []sdk.Block {

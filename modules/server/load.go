@@ -11,7 +11,7 @@ func load(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		return sdk.Reply{}, err
 	}
 	keyboard := [][]sdk.Button{commandView("load")}
-	return page(req, keyboard, append([]sdk.Block{sdk.Heading("📈 Load average")}, loadBlocks(machine)...)...), nil
+	return page(req, machine, keyboard, append([]sdk.Block{sdk.Heading("📈 Load average")}, loadBlocks(machine)...)...), nil
 }
 
 func loadBlocks(machine abi.HostInfo) []sdk.Block {

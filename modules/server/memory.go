@@ -14,7 +14,7 @@ func memory(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		sdk.Row(sdk.Do("💱 Swap", "memory_swap")),
 		commandView("memory"),
 	}
-	return page(req, keyboard, memoryBlocks(info)...), nil
+	return page(req, whose(host), keyboard, memoryBlocks(info)...), nil
 }
 
 func memoryBlocks(info abi.MemoryInfo) []sdk.Block {
@@ -39,7 +39,7 @@ func memorySwap(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	return page(req, subView("memory_swap", "memory"), append([]sdk.Block{sdk.Heading("💱 Swap")}, swapBlocks(info.Swap)...)...), nil
+	return page(req, whose(host), subView("memory_swap", "memory"), append([]sdk.Block{sdk.Heading("💱 Swap")}, swapBlocks(info.Swap)...)...), nil
 }
 
 func swapBlocks(swap abi.Swap) []sdk.Block {

@@ -10,9 +10,10 @@ import (
 // quick is one page about everything. What cannot be had says so in its own
 // line; the rest stays.
 func quick(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
+	machine, err := host.Machine(abi.MetricsQuery{})
 	cpu, cpuBars := cpuLine(host)
 	memory, memoryBars := memoryLine(host)
-	fields := append(machineFields(host), cpu, memory, processField(host))
+	fields := append(machineFields(machine, err), cpu, memory, processField(host))
 	fields = append(fields, dockerFields(host)...)
 	blocks := []sdk.Block{sdk.Heading("⚡ Quick view"), sdk.Fields(fields...)}
 	if bars := append(cpuBars, memoryBars...); len(bars) > 0 {
@@ -23,7 +24,7 @@ func quick(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		sdk.Row(sdk.Do("🌡 Temperature", "quick_temperature"), sdk.Do("🧮 CPU", "quick_cpu"), sdk.Do("💾 Disk", "quick_disk")),
 		sdk.Row(sdk.Run("🔄 Refresh", "quick")),
 	}
-	return page(req, keyboard, blocks...), nil
+	return page(req, machine, keyboard, blocks...), nil
 }
 
 // missing is the line of a figure that cannot be had.
@@ -31,8 +32,7 @@ func missing(name string, err error) sdk.Field {
 	return sdk.Is(name, sdk.Italic(sdk.MessageOf(err)))
 }
 
-func machineFields(host sdk.Host) []sdk.Field {
-	machine, err := host.Machine(abi.MetricsQuery{})
+func machineFields(machine abi.HostInfo, err error) []sdk.Field {
 	if err != nil {
 		return []sdk.Field{missing("Uptime", err), missing("Load", err)}
 	}
@@ -93,7 +93,7 @@ func quickOverview(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		sdk.Text(sdk.Bold("Processes")),
 		sdk.Fields(processStates(host)...),
 	}
-	return page(req, subView("quick_overview", "quick"), blocks...), nil
+	return page(req, machine, subView("quick_overview", "quick"), blocks...), nil
 }
 
 func processStates(host sdk.Host) []sdk.Field {
@@ -118,7 +118,7 @@ func quickMemory(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		return sdk.Reply{}, err
 	}
 	blocks := append(memoryBlocks(info), busiest(host, abi.ByMemory)...)
-	return page(req, subView("quick_memory", "quick"), blocks...), nil
+	return page(req, whose(host), subView("quick_memory", "quick"), blocks...), nil
 }
 
 func quickCPU(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
@@ -127,7 +127,7 @@ func quickCPU(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		return sdk.Reply{}, err
 	}
 	blocks := append(cpuBlocks(info), busiest(host, abi.ByCPU)...)
-	return page(req, subView("quick_cpu", "quick"), blocks...), nil
+	return page(req, whose(host), subView("quick_cpu", "quick"), blocks...), nil
 }
 
 // busiest lists the five processes that use most of something.

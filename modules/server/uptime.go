@@ -14,7 +14,7 @@ func uptime(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		sdk.Row(sdk.Do("👥 Logged-in users", "uptime_users")),
 		commandView("uptime"),
 	}
-	return page(req, keyboard,
+	return page(req, machine, keyboard,
 		sdk.Heading("⏱ Uptime"),
 		sdk.Fields(sdk.Is("Up for", sdk.Plain(sdk.Duration(machine.Uptime))), booted(machine)),
 	), nil
@@ -40,7 +40,7 @@ func uptimeUsers(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		blocks = append(blocks, sdk.Text(login(user)...))
 	}
 	blocks = append(blocks, more(maxUsers, len(info.Users), "login")...)
-	return page(req, subView("uptime_users", "uptime"), blocks...), nil
+	return page(req, whose(host), subView("uptime_users", "uptime"), blocks...), nil
 }
 
 func login(user abi.LoggedIn) []sdk.Span {

@@ -234,7 +234,6 @@ func TestRefusals(t *testing.T) {
 
 func TestRefusalsOfWhatIsRequired(t *testing.T) {
 	missing := "  bot_token.prod_token: is missing; put the token here that @BotFather gave you\n" +
-		"  access_control.allowed_user_ids: is missing; put your Telegram user id here; the bot tells it to whoever sends /getmyid\n" +
 		"  access_control.auth_salt: is missing; put 32 or more random characters here, such as: openssl rand -hex 32"
 	for name, row := range map[string]struct{ text, want string }{
 		"nothing":           {"", "  the file has no settings in it"},
@@ -246,7 +245,6 @@ func TestRefusalsOfWhatIsRequired(t *testing.T) {
 		"no value": {
 			"bot_token:\naccess_control:\n  allowed_user_ids:\n  auth_salt: ''\n",
 			"  line 1: bot_token.prod_token: is missing; put the token here that @BotFather gave you\n" +
-				"  line 3: access_control.allowed_user_ids: is missing; put your Telegram user id here; the bot tells it to whoever sends /getmyid\n" +
 				"  line 4: access_control.auth_salt: is missing; put 32 or more random characters here, such as: openssl rand -hex 32"},
 		"a mistyped key is not also missing": {
 			strings.Replace(minimal(""), "auth_salt", "auth_slat", 1),
@@ -272,6 +270,9 @@ func TestRefusalsOfWhatIsRequired(t *testing.T) {
 		"admins who are not users": {
 			strings.Replace(minimal(""), "[11]", "[11, 33, 44]", 1),
 			"  line 4: access_control.allowed_admins_ids: admins who are not in allowed_user_ids: 33, 44; add them there, or remove them here"},
+		"an admin where nobody is a user": {
+			strings.Replace(minimal(""), "[11, 22]", "[]", 1),
+			"  line 4: access_control.allowed_admins_ids: admins who are not in allowed_user_ids: 11; add them there, or remove them here"},
 		"many admins who are not users": {
 			strings.Replace(minimal(""), "[11]", "[1,2,3,4,5,6,7,8,9,10,12,13]", 1),
 			"  line 4: access_control.allowed_admins_ids: admins who are not in allowed_user_ids: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more; add them there, or remove them here"},
@@ -311,6 +312,12 @@ func TestWarnings(t *testing.T) {
 		"no admins": {
 			strings.Replace(minimal(""), "[11]", "[]", 1),
 			"line 4: access_control.allowed_admins_ids: nobody is an admin, so nobody may start or stop anything"},
+		"nobody yet": {
+			strings.NewReplacer("[11, 22]", "[]", "[11]", "[]").Replace(minimal("")),
+			"line 3: access_control.allowed_user_ids: nobody may use the bot yet; start the bot, send it /getmyid in a private chat, where it answers anybody, and put your id here"},
+		"no list of users": {
+			strings.NewReplacer("  allowed_user_ids: [11, 22]\n", "", "  allowed_admins_ids: [11]\n", "").Replace(minimal("")),
+			"line 2: access_control.allowed_user_ids: nobody may use the bot yet; start the bot, send it /getmyid in a private chat, where it answers anybody, and put your id here"},
 		"a poor salt": {
 			strings.Replace(minimal(""), testSalt(), strings.Repeat("S", 32), 1),
 			"line 5: access_control.auth_salt: has fewer than 8 different characters, so it can be guessed; put 32 or more random characters here, such as: openssl rand -hex 32 [insecure]"},

@@ -16,7 +16,8 @@ import (
 type SampleInput struct {
 	// Token is the bot's token.
 	Token Secret
-	// UserIDs may use the bot, AdminIDs among them may run privileged commands.
+	// UserIDs may use the bot, AdminIDs among them may run privileged commands. Without any the file is valid, and nobody
+	// may use the bot until one is written into it.
 	UserIDs, AdminIDs []int64
 	// ChatIDs get notifications; none is fine.
 	ChatIDs []int64
@@ -37,7 +38,7 @@ bot_token:
   prod_token: {{secret .Token}}
 
 access_control:
-  # Who may use the bot: Telegram user ids. The bot tells anybody's own id on /getmyid.
+  # Who may use the bot: Telegram user ids. The bot tells anybody's own id on /getmyid, in a private chat.
   allowed_user_ids:{{range .UserIDs}}
     - {{.}}{{else}} []{{end}}
   # Who of them may start, stop and remove containers, after a second factor.

@@ -144,20 +144,19 @@ func TestSampleMakesAValidFile(t *testing.T) {
 }
 
 func TestSampleOfTheLeast(t *testing.T) {
-	data, err := Sample(SampleInput{Token: Secret(testToken()), UserIDs: []int64{11}, Salt: Secret(testSalt())})
+	data, err := Sample(SampleInput{Token: Secret(testToken()), Salt: Secret(testSalt())})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := mustParse(t, string(data))
-	if len(c.AccessControl.AllowedAdminsIDs) != 0 || !reflect.DeepEqual(c.Docker.Host, []string{"unix:///var/run/docker.sock"}) {
-		t.Errorf("got %v and %v", c.AccessControl.AllowedAdminsIDs, c.Docker.Host)
+	if len(c.AccessControl.AllowedUserIDs) != 0 || len(c.AccessControl.AllowedAdminsIDs) != 0 || !reflect.DeepEqual(c.Docker.Host, []string{"unix:///var/run/docker.sock"}) {
+		t.Errorf("got %+v and %v", c.AccessControl, c.Docker.Host)
 	}
 }
 
 func TestSampleRefusesWhatWouldNotLoad(t *testing.T) {
 	good := SampleInput{Token: Secret(testToken()), UserIDs: []int64{11}, Salt: Secret(testSalt())}
 	for name, spoil := range map[string]func(*SampleInput){
-		"no user":              func(in *SampleInput) { in.UserIDs = nil },
 		"a stray admin":        func(in *SampleInput) { in.AdminIDs = []int64{12} },
 		"a token that injects": func(in *SampleInput) { in.Token += "\nlog: {level: DEBUG}" },
 		"a salt that injects":  func(in *SampleInput) { in.Salt = "short\"\nx: y" },

@@ -49,7 +49,7 @@ func (c *Config) normalize() {
 var hints = map[string]string{
 	"bot_token.prod_token":            "put the token here that @BotFather gave you",
 	"access_control.auth_salt":        "put 32 or more random characters here, such as: openssl rand -hex 32",
-	"access_control.allowed_user_ids": "put your Telegram user id here; the bot tells it to whoever sends /getmyid",
+	"access_control.allowed_user_ids": "start the bot, send it /getmyid in a private chat, where it answers anybody, and put your id here",
 }
 
 func (r *report) missing(key string) { r.bad(key, "is missing", hints[key]) }
@@ -94,16 +94,17 @@ func checkTokenShape(r *report, key, token string) {
 const minSaltLength = 32
 
 func (c *Config) checkAccess(r *report) {
+	const users = "access_control.allowed_user_ids"
 	access := c.AccessControl
-	if len(access.AllowedUserIDs) == 0 {
-		r.missing("access_control.allowed_user_ids")
-	}
-	checkUsers(r, "access_control.allowed_user_ids", access.AllowedUserIDs)
+	checkUsers(r, users, access.AllowedUserIDs)
 	if strays := strays(access.AllowedAdminsIDs, access.AllowedUserIDs); len(strays) > 0 {
 		r.bad("access_control.allowed_admins_ids", "admins who are not in allowed_user_ids: "+joinIDs(strays),
 			"add them there, or remove them here")
 	}
-	if len(access.AllowedAdminsIDs) == 0 {
+	switch {
+	case len(access.AllowedUserIDs) == 0: // how everybody begins who does not know the id yet
+		r.note(users, "nobody may use the bot yet", hints[users])
+	case len(access.AllowedAdminsIDs) == 0:
 		r.note("access_control.allowed_admins_ids", "nobody is an admin, so nobody may start or stop anything", "")
 	}
 	checkChats(r, "access_control.allowed_chat_ids", access.AllowedChatIDs)

@@ -31,6 +31,18 @@ func TestLabelsWithSecrets(t *testing.T) {
 		{"maintainer", "ops@example.com", "ops@example.com"},
 		{"com.docker.compose.project", "shop", "shop"},
 		{"note", `{"password":"hunter2","user":"bob"}`, `{"password":•••,"user":"bob"}`},
+		{"db_pw", "hunter2", masked},
+		{"PW", "hunter2", masked},
+		{"design", "blue", "blue"},
+		{"signal", "TERM", "TERM"},
+		{"URL", "https://h.blob.core.example/x?sv=2020&sig=ab%2Bc&se=2030", "https://h.blob.core.example/x?sv=2020&sig=•••&se=2030"},
+		{"URL", "https://h/x?X-Amz-Signature=abc&y=1", "https://h/x?X-Amz-Signature=•••&y=1"},
+		{"URL", "https://h/x?signature=abc&pw=def&design=blue", "https://h/x?signature=•••&pw=•••&design=blue"},
+		{"alert", "post to https://hooks.slack.com/services/T0/B0/xyz now", "post to https://hooks.slack.com/services/••• now"},
+		{"alert", "https://discord.com/api/webhooks/1/xyz", "https://discord.com/api/webhooks/•••"},
+		{"alert", "https://api.telegram.org/bot1:xyz/getMe", "https://api.telegram.org/bot•••"},
+		{"alert", "https://hooks.slack.com/docs", "https://hooks.slack.com/docs"},
+		{"note", "curl -u bob:hunter2 https://h", "curl -u bob:••• https://h"},
 		{"note", "see https://h/x?token=abc&page=2", "see https://h/x?token=•••&page=2"},
 	} {
 		if got := maskValue(tc.name, tc.value); got != tc.want {
@@ -56,6 +68,31 @@ func TestCommandsWithSecrets(t *testing.T) {
 		{[]string{"app", "https://u:p@h/?token=x"}, []string{"app", "https://•••@h/?token=•••"}},
 		{[]string{"curl", "-H", "Authorization: Bearer abc.def"}, []string{"curl", "-H", "Authorization: •••"}},
 		{[]string{"curl", "-H", "X-Api-Key:abc"}, []string{"curl", "-H", "X-Api-Key:•••"}},
+		{[]string{"curl", "-u", "bob:hunter2", "https://h"}, []string{"curl", "-u", "bob:•••", "https://h"}},
+		{[]string{"curl", "-ubob:hun ter2"}, []string{"curl", "-ubob:•••"}},
+		{[]string{"curl", "-U", "bob:hun:ter2"}, []string{"curl", "-U", "bob:•••"}},
+		{[]string{"curl", "--user", "bob:hun ter2"}, []string{"curl", "--user", "bob:•••"}},
+		{[]string{"curl", "--user=bob:hun ter2"}, []string{"curl", "--user=bob:•••"}},
+		{[]string{"curl", "--proxy-user", ":hunter2"}, []string{"curl", "--proxy-user", ":•••"}},
+		{[]string{"curl", "--proxy-user=bob:hunter2"}, []string{"curl", "--proxy-user=bob:•••"}},
+		{[]string{"app", "-u", "nobody"}, []string{"app", "-u", "nobody"}},
+		{[]string{"app", "--user=nobody"}, []string{"app", "--user=nobody"}},
+		{[]string{"app", "--username", "a:b"}, []string{"app", "--username", "a:b"}},
+		{[]string{"app", "-url=http://h:80"}, []string{"app", "-url=http://h:80"}},
+		{[]string{"python", "-u", "-m", "app"}, []string{"python", "-u", "-m", "app"}},
+		{[]string{"app", "--pw", "hunter2"}, []string{"app", "--pw", masked}},
+		{[]string{"app", "--pw=hunter2"}, []string{"app", "--pw=•••"}},
+		{[]string{"app", "--db-pw", "-x"}, []string{"app", "--db-pw", masked}},
+		{[]string{"app", "--sig-proxy=false"}, []string{"app", "--sig-proxy=false"}},
+		{[]string{"mysqldump", "-uroot", "-phunter2", "shop"}, []string{"mysqldump", "-uroot", "-p•••", "shop"}},
+		{[]string{"/usr/bin/mariadb", "-p", "shop"}, []string{"/usr/bin/mariadb", "-p", "shop"}},
+		{[]string{"nginx", "-p/etc/nginx"}, []string{"nginx", "-p/etc/nginx"}},
+		{[]string{"sh", "-c", "curl -u bob:hun;ter2 https://h && id -u"}, []string{"sh", "-c", "curl -u bob:••• https://h && id -u"}},
+		{[]string{"sh", "-c", `curl --user "bob:hun ter2" h; curl -u 'bob:a b' h`}, []string{"sh", "-c", `curl --user "bob:•••" h; curl -u 'bob:•••' h`}},
+		{[]string{"sh", "-c", `curl -u \"bob:hunter2\" -ubob:hunter2 h`}, []string{"sh", "-c", `curl -u \"bob:•••" -ubob:••• h`}},
+		{[]string{"sh", "-c", "set -u; exec su -u www app:run"}, []string{"sh", "-c", "set -u; exec su -u www app:run"}},
+		{[]string{"sh", "-c", "mysqladmin -h db -phunter2 ping; nc -p80"}, []string{"sh", "-c", "mysqladmin -h db -p••• ping; nc -p80"}},
+		{[]string{"sh", "-c", "app --pw hunter2 --design blue"}, []string{"sh", "-c", "app --pw ••• --design blue"}},
 		{[]string{"sh", "-c", "export TOKEN='a b'; run --secret s3 --port 80"}, []string{"sh", "-c", "export TOKEN=•••; run --secret ••• --port 80"}},
 		{[]string{"sh", "-c", "PASSWORD=\"x y\" exec app"}, []string{"sh", "-c", "PASSWORD=•••"}},
 		{[]string{"sh", "-c", `echo "{\"password\":\"x\"}"`}, []string{"sh", "-c", `echo "{\"password\":\•••}"`}},
@@ -77,7 +114,8 @@ func FuzzMaskHidesTheSecret(f *testing.F) {
 		if len(secret) < 6 || !utf8.ValidString(secret) || strings.ContainsFunc(secret, separates) || strings.Contains(before+after, secret) || strings.Contains(masked, secret) {
 			return
 		}
-		words := maskCommand([]string{before, "--password=" + secret, "--token", secret, "X_KEY=" + secret, after})
+		words := maskCommand([]string{before, "--password=" + secret, "--token", secret, "X_KEY=" + secret,
+			"-u", "bob:" + secret, "--user=bob:" + secret, "sh -c 'curl -u bob:" + secret + "'", "https://h/?sig=" + secret, after})
 		if strings.Contains(strings.Join(words, "\x00"), secret) {
 			t.Errorf("words show %q: %q", secret, words)
 		}

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // Keep says whether a container, named as the engine names it without the
@@ -18,6 +21,8 @@ type Keep = func(name string, labels map[string]string) bool
 // Errors carry an [abi.Error]: unavailable when the engine does not answer,
 // not_found, conflict, invalid, and denied for a container that keep refuses.
 type Docker interface {
+	// Hosts returns the names of the endpoints, without asking an engine.
+	Hosts() []string
 	Info(ctx context.Context, host string) (abi.DockerInfo, error)
 	List(ctx context.Context, q abi.ContainerQuery, keep Keep) (abi.ContainerList, error)
 	Inspect(ctx context.Context, ref abi.ContainerRef, keep Keep) (abi.ContainerDetails, error)
@@ -33,12 +38,20 @@ func (s Sources) dockerInfo(ctx context.Context, _ *Caller, q abi.DockerQuery) (
 	return s.Docker.Info(ctx, q.Host)
 }
 
+func (s Sources) dockerHosts(context.Context, *Caller, abi.DockerQuery) (abi.DockerHosts, error) {
+	if s.Docker == nil {
+		return abi.DockerHosts{}, errNoDocker
+	}
+	return abi.DockerHosts{Names: s.Docker.Hosts()}, nil
+}
+
 func (s Sources) containerList(ctx context.Context, c *Caller, q abi.ContainerQuery) (abi.ContainerList, error) {
 	if s.Docker == nil {
 		return abi.ContainerList{}, errNoDocker
 	}
 	w := watch(c.Grant, capability.ContainersList)
 	list, err := s.Docker.List(ctx, q, w.keep)
+	w.report(c.Log)
 	if err != nil {
 		return abi.ContainerList{}, err
 	}
@@ -88,18 +101,45 @@ type watcher struct {
 	name     capability.Name
 	admitted map[string]bool
 	last     bool
+	// unclean is the first name that was refused because it would change on
+	// its way to a reader; uncleans counts them.
+	unclean  string
+	uncleans int
 }
+
+// maxName is the length up to which an adapter shows a name whole, in runes.
+const maxName = 255
 
 func watch(grant capability.Set, name capability.Name) *watcher {
 	return &watcher{grant: grant, name: name, admitted: map[string]bool{}}
 }
 
+// keep refuses a name that does not leave the host as it is: what is shown could
+// not be held against the verdict any more. Docker gives no container such a
+// name, so its engine is not to be trusted; the other containers stay.
 func (w *watcher) keep(name string, labels map[string]string) bool {
+	if foreign.Line(name, maxName) != name {
+		if w.uncleans++; w.uncleans == 1 {
+			w.unclean = name
+		}
+		w.last = false
+		return false
+	}
 	w.last = w.grant.Allows(w.name, capability.Target{Name: name, Labels: labels})
 	if w.last {
 		w.admitted[name] = true
 	}
 	return w.last
+}
+
+// report logs what was left out of a list, in one line.
+func (w *watcher) report(log *zap.Logger) {
+	if w.uncleans == 0 {
+		return
+	}
+	log.Warn("containers are left out: the engine gave them names that no container has",
+		zap.String("event", "docker.bad_name"), zap.Int("containers", w.uncleans),
+		zap.String("first", foreign.Line(w.unclean, maxName)))
 }
 
 func (w *watcher) admits(c abi.Container) error {

@@ -43,6 +43,7 @@ func (s *spy) Describe(role string) abi.BotInfo            { s.met("describe " +
 func (s *spy) Info(context.Context, string) (abi.DockerInfo, error) {
 	return abi.DockerInfo{}, s.met("info")
 }
+func (s *spy) Hosts() []string { _ = s.met("hosts"); return []string{"local", "edge"} }
 func (s *spy) Processes(context.Context, abi.ProcessQuery) (abi.ProcessInfo, error) {
 	return abi.ProcessInfo{}, s.met("processes")
 }
@@ -245,6 +246,7 @@ func TestWrongTypesInARequest(t *testing.T) {
 		abi.OpContainerInspect: `{"id":7}`,
 		abi.OpContainerStats:   `{"id":["web"]}`,
 		abi.OpDockerInfo:       `{"host":{}}`,
+		abi.OpDockerHosts:      `{"host":[]}`,
 		abi.OpMetricsMemory:    `{"host":false}`,
 		abi.OpMetricsProcesses: `{"count":1e99}`,
 	} {
@@ -286,7 +288,7 @@ func TestErrors(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, op := range Table((&spy{}).sources()) {
-				if op.Import == abi.OpBotModules {
+				if op.Import == abi.OpBotModules || op.Import == abi.OpDockerHosts {
 					continue // cannot fail
 				}
 				c, lines := callerWith(grantOf(t, capability.Names()...), abi.RoleUser)
@@ -412,6 +414,20 @@ func TestRequestReachesTheSource(t *testing.T) {
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestHostsAreNamedWithoutAnEngine: the names are there when every engine is
+// away, and whatever endpoint the query names.
+func TestHostsAreNamedWithoutAnEngine(t *testing.T) {
+	source := &spy{err: refuse(abi.Unavailable, "Docker does not answer.")}
+	c, _ := callerWith(grantOf(t, capability.DockerInfo), abi.RoleUser)
+	code, answer := operation(t, source.sources(), abi.OpDockerHosts).Call(t.Context(), c, []byte(`{"host":"gone"}`))
+	if code != abi.OK || string(answer) != `{"names":["local","edge"]}` {
+		t.Errorf("%v %s", code, answer)
+	}
+	if fmt.Sprint(source.calls) != "[hosts]" {
+		t.Errorf("it reached %v", source.calls)
 	}
 }
 

@@ -9,8 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // crate is a container of a fake engine.
@@ -24,10 +27,10 @@ func (c crate) id() string {
 	return hex.EncodeToString(digest[:])
 }
 
-// shown is the container as an adapter shows it: one without a name goes by
-// its short id.
+// shown is the container as an adapter shows it: cleaned, and one without a
+// name goes by its short id.
 func (c crate) shown() abi.Container {
-	name := c.name
+	name := foreign.Line(c.name, maxName)
 	if name == "" {
 		name = c.id()[:12]
 	}
@@ -147,6 +150,40 @@ func TestScopeOfContainers(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNamesThatNoContainerHas: such a container is left out, the others and
+// their count stay, and the log says it once.
+func TestNamesThatNoContainerHas(t *testing.T) {
+	grant := grantOf(t, capability.ContainersList, capability.ContainersInspect, capability.ContainersStats)
+	for title, name := range map[string]string{
+		"a line feed":      "web\n2",
+		"an override":      "\u202eexe.txt",
+		"a NUL":            "web\x00",
+		"no UTF-8":         "web\xff",
+		"longer than ever": strings.Repeat("x", maxName+1),
+	} {
+		t.Run(title, func(t *testing.T) {
+			d := engine{crates: []crate{{"web-1", nil}, {name, nil}, {name + "2", nil}, {"db", nil}}}
+			c, lines := callerWith(grant, abi.RoleUser)
+			if got := listed(t, d, c); !slices.Equal(got, []string{"web-1", "db"}) {
+				t.Errorf("listed %q", got)
+			}
+			left := lines.FilterField(zap.String("event", "docker.bad_name")).All()
+			if lines.Len() != 1 || len(left) != 1 || left[0].ContextMap()["containers"] != int64(2) {
+				t.Errorf("logged %+v, want one line about two containers", lines.All())
+			}
+			for _, op := range []string{abi.OpContainerInspect, abi.OpContainerStats} {
+				code, answer := operation(t, Sources{Docker: d}, op).Call(t.Context(), c, []byte(`{"id":"`+d.crates[1].id()+`"}`))
+				mustRefuse(t, code, answer, abi.Denied)
+			}
+		})
+	}
+	c, lines := callerWith(grant, abi.RoleUser)
+	longest := strings.Repeat("x", maxName)
+	if got := listed(t, engine{crates: []crate{{longest, nil}}}, c); len(got) != 1 || lines.Len() != 0 {
+		t.Errorf("the longest name: listed %q, logged %v", got, lines.All())
 	}
 }
 

@@ -36,6 +36,7 @@ func Table(s Sources) []Operation {
 		{abi.OpContainerInspect, capability.ContainersInspect, answer(s.containerInspect)},
 		{abi.OpContainerStats, capability.ContainersStats, answer(s.containerStats)},
 		{abi.OpDockerInfo, capability.DockerInfo, answer(s.dockerInfo)},
+		{abi.OpDockerHosts, capability.DockerInfo, answer(s.dockerHosts)},
 
 		{abi.OpMetricsHost, capability.MetricsHost, reading(s, Metrics.Host)},
 		{abi.OpMetricsCPU, capability.MetricsCPU, reading(s, Metrics.CPU)},
