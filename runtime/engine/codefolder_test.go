@@ -181,9 +181,10 @@ func TestNewRefusesAFolderThatOthersWrite(t *testing.T) {
 
 func TestNewRemovesWhatACrashLeft(t *testing.T) {
 	dir := t.TempDir()
-	old, young := filepath.Join(dir, "aa"+newMark+"1"), filepath.Join(dir, "bb"+newMark+"2")
-	kept := filepath.Join(dir, "cc")
-	for _, path := range []string{old, young, kept} {
+	old, young := filepath.Join(dir, strings.Repeat("aa", 32)+newMark+"1"), filepath.Join(dir, strings.Repeat("bb", 32)+newMark+"2")
+	// Sealed code lasts a month after its last use; what is not ours lasts.
+	kept, unused, foreign := filepath.Join(dir, strings.Repeat("cc", 32)), filepath.Join(dir, strings.Repeat("dd", 32)), filepath.Join(dir, "photos")
+	for _, path := range []string{old, young, kept, unused, foreign} {
 		if err := os.Mkdir(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -194,8 +195,13 @@ func TestNewRemovesWhatACrashLeft(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, path := range []string{unused, foreign} {
+		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-31*24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	newEngine(t, dir, nil)
-	for path, want := range map[string]bool{old: false, young: true, kept: true} {
+	for path, want := range map[string]bool{old: false, young: true, kept: true, unused: false, foreign: true} {
 		if _, err := os.Stat(path); (err == nil) != want {
 			t.Errorf("%s is there: %v, want %v", filepath.Base(path), err == nil, want)
 		}

@@ -227,6 +227,9 @@ func (r *Registry) load(ctx context.Context, m *module, source engine.Source) {
 	log.Info("module loaded", zap.String("event", "module.loaded"), zap.Stringer("grant", m.grant))
 }
 
+// Loaded waits until every module that was added is loaded, or could not be.
+func (r *Registry) Loaded() { r.loading.Wait() }
+
 // loadingGrace is how long Close waits for a module that is being compiled.
 const loadingGrace = 2 * time.Second
 
