@@ -21,8 +21,8 @@ import (
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
-// Limits bound one invocation (F3). The zero value allows nothing; start from
-// [DefaultLimits].
+// Limits bound one invocation (F3). The zero value allows nothing; the usual
+// figures are those of the config.
 type Limits struct {
 	Memory      int64         // linear memory in bytes, in steps of 64 KiB
 	Timeout     time.Duration // wall time
@@ -30,11 +30,6 @@ type Limits struct {
 	Reply       int           // bytes of JSON
 	Log         int           // bytes of lines, stdout and stderr; see lineCost
 	Concurrency int           // invocations of one module at the same time
-}
-
-// DefaultLimits are the figures of F3.
-func DefaultLimits() Limits {
-	return Limits{Memory: 64 << 20, Timeout: 10 * time.Second, HostCalls: 256, Reply: 64 << 10, Log: 16 << 10, Concurrency: 4}
 }
 
 // Source is a module to load.

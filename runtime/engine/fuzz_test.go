@@ -63,7 +63,7 @@ func FuzzLoad(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	limits := DefaultLimits()
+	limits := usualLimits()
 	limits.Memory = 4 << 20
 	grant := memoryGrant(f)
 	f.Fuzz(func(t *testing.T, wasm []byte) {

@@ -94,7 +94,7 @@ func TestGoGuest(t *testing.T) {
 		}
 	})
 	t.Run("replies too much", func(t *testing.T) {
-		_, fault := invoke(t, m, request(t, "echo", strings.Repeat("x", DefaultLimits().Reply)))
+		_, fault := invoke(t, m, request(t, "echo", strings.Repeat("x", usualLimits().Reply)))
 		if fault == nil || fault.Code != abi.Limit {
 			t.Errorf("got %v", fault)
 		}

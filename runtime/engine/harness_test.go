@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
@@ -51,7 +52,7 @@ func memoryGrant(t testing.TB) capability.Set {
 
 // quick are limits for tests: whatever does not end by itself ends soon.
 func quick() Limits {
-	l := DefaultLimits()
+	l := usualLimits()
 	l.Timeout = 200 * time.Millisecond
 	return l
 }
@@ -59,7 +60,7 @@ func quick() Limits {
 // patient is for guests that are expected to end by themselves, on a machine
 // that may be busy.
 func patient() Limits {
-	l := DefaultLimits()
+	l := usualLimits()
 	l.Timeout = time.Minute
 	return l
 }
@@ -251,4 +252,13 @@ func compileHere(dir string) error {
 		return err
 	}
 	return m.Close(context.Background())
+}
+
+// usualLimits are those that a module gets of which the config says nothing.
+func usualLimits() Limits {
+	l := config.DefaultLimits
+	return Limits{
+		Memory: int64(l.Memory), Timeout: l.Timeout, HostCalls: l.HostCalls,
+		Reply: int(l.Reply), Log: int(l.Log), Concurrency: l.Concurrency,
+	}
 }

@@ -226,7 +226,7 @@ func TestLoadRefusesLimitsThatAllowNothing(t *testing.T) {
 		"log":         func(l *Limits) { l.Log = -1 },
 		"concurrency": func(l *Limits) { l.Concurrency = 0 },
 	} {
-		limits := DefaultLimits()
+		limits := usualLimits()
 		spoil(&limits)
 		if _, err := tryLoad(t, e, guest{}.assemble(), limits); err == nil || !strings.Contains(err.Error(), "limits") {
 			t.Errorf("%s: error %v", name, err)

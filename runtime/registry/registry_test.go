@@ -49,7 +49,7 @@ func wasm(t *testing.T, name string, commands []abi.Command, asks ...abi.Capabil
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Spec{Wasm: data, Digest: "digest-of-" + name, BuiltIn: true, Limits: engine.DefaultLimits()}
+	return Spec{Wasm: data, Digest: "digest-of-" + name, BuiltIn: true, Limits: engine.Limits{Memory: 1 << 20, Timeout: time.Second}}
 }
 
 func cmd(name, who string, menus ...abi.MenuEntry) abi.Command {
