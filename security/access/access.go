@@ -83,3 +83,14 @@ func (l Lists) Decide(user, chat int64, private bool) Decision {
 	}
 	return Decision{Reason: "chat_not_listed"}
 }
+
+// Admins returns the ids of the admins, in no order.
+func (l Lists) Admins() []int64 {
+	var ids []int64
+	for id, role := range l.roles {
+		if role == Admin {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
