@@ -12,3 +12,14 @@ func TestIDShowsTwoDigitsAtEachEnd(t *testing.T) {
 		}
 	}
 }
+
+func TestNameTellsOneLetter(t *testing.T) {
+	for name, want := range map[string]string{
+		"alice": "a*****", "@alice": "a*****", "Åsa": "Å*****", "b": "b*****", "7up": "7*****", "": "", "@": "",
+		"\u202eevil": "******", "\n": "******", "\xff": "******", "a very long name of somebody": "a*****",
+	} {
+		if got := Name(name); got != want {
+			t.Errorf("%q: got %s, want %s", name, got, want)
+		}
+	}
+}

@@ -2,103 +2,142 @@ package scrub
 
 import "strings"
 
-// findShapes appends where the text holds what looks like a secret. It looks at
-// every byte once and only then closer, so it is linear in the text's length.
-func findShapes(found []span, text string) []span {
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == ':':
-			found = botToken(found, text, i, i+1)
-			found = userInfo(found, text, i)
-		case c == '%':
-			if len(text) > i+2 && text[i+1] == '3' && text[i+2]|0x20 == 'a' {
-				found = botToken(found, text, i, i+3)
-			}
-		case c == '/':
-			found = webhookPath(found, text, i)
-		case c|0x20 == 'a':
-			found = header(found, text, i, "authorization")
-		case c|0x20 == 's':
-			found = header(found, text, i, "secret-token")
-			found = header(found, text, i, "secret_token")
-		case c|0x20 == 'b':
-			found = bearer(found, text, i)
+// finder collects what a text holds. Each shape remembers how far it has looked
+// where it could otherwise look at the same bytes again and again: a text is
+// hostile, and must not cost more than its length.
+type finder struct {
+	text  string
+	found []span
+	// headerEnd, otpauthEnd and addressEnd are the ends of what was found last.
+	headerEnd, otpauthEnd, addressEnd int
+}
+
+func (f *finder) hide(from, to int) { f.found = append(f.found, span{from: from, to: to}) }
+
+// shapeAt looks closer at a byte of shapeMarks.
+func (f *finder) shapeAt(i int) {
+	switch f.text[i] {
+	case '.':
+		f.ipv4(i)
+	case ':':
+		f.botToken(i, i+1)
+		f.userInfo(i + 1)
+		f.otpauth(i)
+		f.ipv6(i)
+	case '%':
+		if hasFold(f.text, i, "%3a") {
+			f.botToken(i, i+3)
+			f.userInfo(i + 3)
 		}
-		found = base32Secret(found, text, i)
+		f.otpauth(i)
+	case '-':
+		f.header(i-len("secret"), "secret-token")
+	case '_':
+		f.header(i-len("secret"), "secret_token")
+	case 'b', 'B':
+		f.bearer(i)
+	case 'k', 'K':
+		f.webhookPath(i)
+	case 'z', 'Z':
+		f.header(i-len("authori"), "authorization")
 	}
-	return found
 }
 
 // botToken finds 12345:AAE… around a colon that ends before "after". Telegram
 // writes 35 characters after it; 30 leaves room for a change.
-func botToken(found []span, text string, colon, after int) []span {
+func (f *finder) botToken(colon, after int) {
+	const least = 30
+	text := f.text
+	if colon < 5 || !isDigit(text[colon-1]) || after+least > len(text) || !isWord(text[after+least-1]) {
+		return
+	}
 	from := colon
 	for from > 0 && isDigit(text[from-1]) {
 		from--
 	}
-	to := after
-	for to < len(text) && isWord(text[to]) {
-		to++
+	to := wordEnd(text, after)
+	if colon-from >= 5 && to-after >= least {
+		f.hide(from, to)
 	}
-	if colon-from < 5 || to-after < 30 {
-		return found
-	}
-	return append(found, span{from, to})
 }
 
-// userInfo finds what stands between :// and the @ before a host.
-func userInfo(found []span, text string, colon int) []span {
-	if !strings.HasPrefix(text[colon:], "://") {
-		return found
+// userInfo finds what stands between :// and the @ before a host, given what
+// comes after the colon. The slashes may be escaped, as in some JSON, and in an
+// address that is a part of another; in the latter case the rest is too.
+func (f *finder) userInfo(from int) {
+	text, encoded := f.text, false
+	for range 2 {
+		switch {
+		case strings.HasPrefix(text[from:], "/"):
+			from++
+		case strings.HasPrefix(text[from:], `\/`):
+			from += 2
+		case hasFold(text, from, "%2f"):
+			from += 3
+			encoded = true
+		default:
+			return
+		}
 	}
-	from := colon + len("://")
-	authority := text[from:]
-	if end := strings.IndexAny(authority, "/?# \t\r\n\"'<>\\"); end >= 0 {
-		authority = authority[:end]
+	at := -1
+	for to := from; to < len(text) && strings.IndexByte("/?# \t\r\n\"'<>\\", text[to]) < 0; to++ {
+		switch {
+		case text[to] == '@' || encoded && hasFold(text, to, "%40"):
+			at = to
+		case encoded && hasFold(text, to, "%2f"):
+			to = len(text)
+		}
 	}
-	at := strings.LastIndexByte(authority, '@')
-	if at <= 0 {
-		return found
+	if at > from {
+		f.hide(from, at)
 	}
-	return append(found, span{from, from + at})
 }
 
-// webhookPath finds the random segment of the webhook's address.
-func webhookPath(found []span, text string, slash int) []span {
-	const prefix = "/webhook/"
-	if !strings.HasPrefix(text[slash:], prefix) {
-		return found
+// webhookPath finds the random segment of the webhook's address (C1), given the
+// last letter of the word.
+func (f *finder) webhookPath(k int) {
+	if !hasFold(f.text, k-len("webhoo"), "webhook") {
+		return
 	}
-	from := slash + len(prefix)
-	to := from
-	for to < len(text) && isWord(text[to]) {
-		to++
+	from := k + 1
+	switch {
+	case strings.HasPrefix(f.text[from:], "/"):
+		from++
+	case strings.HasPrefix(f.text[from:], `\/`):
+		from += 2
+	case hasFold(f.text, from, "%2f"):
+		from += 3
+	default:
+		return
 	}
-	if to-from < 16 {
-		return found
+	if to := wordEnd(f.text, from); to-from >= 16 {
+		f.hide(from, to)
 	}
-	return append(found, span{from, to})
 }
 
 // header finds a header's or parameter's value: `name: value` up to the end of
 // the line, `"name":"value"` up to the quote, `Name:[value]` (a Go map of
 // headers) up to the bracket.
-func header(found []span, text string, i int, name string) []span {
-	if len(text)-i < len(name) || !strings.EqualFold(text[i:i+len(name)], name) {
-		return found
+func (f *finder) header(i int, name string) {
+	if i < f.headerEnd || !hasFold(f.text, i, name) {
+		return
 	}
+	text := f.text
 	from := i + len(name)
 	from += skip(text[from:], "\"'\\ \t")
-	if from == len(text) || (text[from] != ':' && text[from] != '=') {
-		return found
+	switch {
+	case hasFold(text, from, "%3d") || hasFold(text, from, "%3a"):
+		from += 2 // the last digit stands for the sign
+	case from == len(text) || (text[from] != ':' && text[from] != '='):
+		return
 	}
-	opened := skip(text[from:], ":=[\"'\\ \t")
+	opened := 1 + skip(text[from+1:], ":=[\"'\\ \t")
 	from += opened
 	to := from + valueLength(text[from:], text[from-opened:from])
-	if to == from {
-		return found
+	if to > from {
+		f.hide(from, to)
+		f.headerEnd = to
 	}
-	return append(found, span{from, to})
 }
 
 // valueLength is the length of a header's value, given what stood before it.
@@ -118,41 +157,31 @@ func valueLength(text, before string) int {
 }
 
 // bearer finds what follows the word "Bearer", with or without a header's name.
-func bearer(found []span, text string, i int) []span {
+func (f *finder) bearer(i int) {
 	const word = "bearer"
-	if len(text)-i < len(word) || !strings.EqualFold(text[i:i+len(word)], word) {
-		return found
+	text := f.text
+	if !hasFold(text, i, word) {
+		return
 	}
 	from := i + len(word)
-	blanks := skip(text[from:], " \t")
-	if blanks == 0 {
-		blanks = len(text[from:]) - len(strings.TrimPrefix(text[from:], "%20"))
+	blanks := skip(text[from:], " \t+")
+	if blanks == 0 && strings.HasPrefix(text[from:], "%20") {
+		blanks = len("%20")
 	}
 	from += blanks
 	to := from
 	for to < len(text) && (isWord(text[to]) || strings.IndexByte(".~+/=%", text[to]) >= 0) {
 		to++
 	}
-	if blanks == 0 || to-from < minValue {
-		return found
+	if blanks > 0 && to-from >= minValue {
+		f.hide(from, to)
 	}
-	return append(found, span{from, to})
 }
 
-// base32Secret finds the TOTP secrets: 160 bits or more in upper-case base32,
-// standing alone.
-func base32Secret(found []span, text string, i int) []span {
-	if !isBase32(text[i]) || (i > 0 && isWord(text[i-1])) {
-		return found
-	}
-	to := i
-	for to < len(text) && isBase32(text[to]) {
-		to++
-	}
-	if to-i < 32 || (to < len(text) && isWord(text[to])) {
-		return found
-	}
-	return append(found, span{i, to})
+// hasFold tells whether the ASCII text at i, which may be out of range, is the
+// word in whatever case; the word is in lower case.
+func hasFold(text string, i int, word string) bool {
+	return i >= 0 && i+len(word) <= len(text) && text[i]|0x20 == word[0]|0x20 && strings.EqualFold(text[i:i+len(word)], word)
 }
 
 // skip returns how many bytes of the text's start are in the set.
@@ -164,11 +193,17 @@ func skip(text, set string) int {
 	return n
 }
 
+// wordEnd returns where the characters of base64url that begin at i end.
+func wordEnd(text string, i int) int {
+	for i < len(text) && isWord(text[i]) {
+		i++
+	}
+	return i
+}
+
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
-func isBase32(c byte) bool { return 'A' <= c && c <= 'Z' || '2' <= c && c <= '7' }
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // isWord tells the characters of base64url.
-func isWord(c byte) bool {
-	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '_' || c == '-'
-}
+func isWord(c byte) bool { return isDigit(c) || isLetter(c) || c == '_' || c == '-' }

@@ -2,58 +2,105 @@ package scrub
 
 import "strings"
 
-// findValue appends where the value stands in the text, plain or escaped.
-func findValue(found []span, text, value string) []span {
-	for from := 0; ; {
-		i := strings.Index(text[from:], value)
-		if i < 0 {
-			break
+// escaped finds the values that are written with escapes. Few texts that have
+// escapes write a byte of a value with one, and only then it is worth while to
+// compare.
+func (k *known) escaped(f *finder) {
+	written, kinds := escapesIn(f.text)
+	for i := range k.all {
+		v := &k.all[i]
+		if !v.bytes.meets(&written) {
+			continue
 		}
-		found = append(found, span{from + i, from + i + len(value)})
-		from += i + 1
+		for _, e := range []escapes{{percent: true}, {backslash: true}, {percent: true, backslash: true}} {
+			if e.percent && !kinds.percent || e.backslash && !kinds.backslash {
+				continue
+			}
+			for at := range len(f.text) {
+				if n := e.match(f.text[at:], v.text); n > 0 {
+					f.hide(at, at+n)
+				}
+			}
+		}
 	}
-	percent := strings.IndexByte(text, '%') >= 0 || (strings.IndexByte(text, '+') >= 0 && strings.IndexByte(value, ' ') >= 0)
-	backslash := strings.IndexByte(text, '\\') >= 0
-	if percent {
-		found = findEscaped(found, text, value, escapes{percent: true})
+}
+
+// escapesIn returns which bytes the text's escapes write, and of which kinds
+// they are.
+func escapesIn(text string) (written byteSet, kinds escapes) {
+	for i := range len(text) {
+		switch text[i] {
+		case '%', '+':
+			if b, n := (escapes{percent: true}).decode(text[i:]); n > 0 {
+				written.add(b)
+				kinds.percent = true
+			}
+		case '\\':
+			if b, n := (escapes{backslash: true}).decode(text[i:]); n > 0 {
+				written.add(b)
+				kinds.backslash = true
+			}
+		}
 	}
-	if backslash {
-		found = findEscaped(found, text, value, escapes{backslash: true})
-	}
-	if percent && backslash {
-		found = findEscaped(found, text, value, escapes{percent: true, backslash: true})
-	}
-	return found
+	return written, kinds
 }
 
 // escapes says which ways of writing a byte are understood. They are tried one
 // by one and together, since a value may itself hold what looks like an escape.
 type escapes struct{ percent, backslash bool }
 
-func findEscaped(found []span, text, value string, e escapes) []span {
-	for i := range len(text) {
-		if n := e.match(text[i:], value); n > 0 {
-			found = append(found, span{i, i + n})
-		}
-	}
-	return found
-}
-
 // match returns how many bytes of the text's start write the value, or 0.
 func (e escapes) match(text, value string) int {
 	at := 0
-	for j := range len(value) {
+	for j := 0; j < len(value); {
 		b, n := e.decode(text[at:])
 		switch {
+		case n > 0 && b == value[j] && b != '\\':
+			at, j = at+n, j+1
+		case e.backslash && at < len(text) && text[at] == '\\':
+			n, m := afterBackslashes(text[at:], value[j:])
+			if m == 0 {
+				return 0
+			}
+			at, j = at+n, j+m
 		case n > 0 && b == value[j]:
-			at += n
+			at, j = at+n, j+1
 		case at < len(text) && text[at] == value[j]:
-			at++
+			at, j = at+1, j+1
 		default:
 			return 0
 		}
 	}
 	return at
+}
+
+// afterBackslashes compares a run of backslashes in the text, and the byte
+// behind it, with the value, and returns how many bytes of both are the same
+// thing, or 0. How long the run is does not count: JSON in JSON in JSON doubles
+// it each time.
+func afterBackslashes(text, value string) (n, m int) {
+	n, m = skip(text, `\`), skip(value, `\`)
+	if n < m {
+		return 0, 0
+	}
+	if m == len(value) {
+		return n, m
+	}
+	if m > 0 && n < len(text) && text[n] == value[m] {
+		return n + 1, m + 1
+	}
+	if b, length := backslashedByte(text[n-1:]); length > 0 && b == value[m] {
+		return n - 1 + length, m + 1
+	}
+	return 0, 0
+}
+
+// backslashedByte is backslashed for what may end too early.
+func backslashedByte(text string) (byte, int) {
+	if len(text) < 2 {
+		return 0, 0
+	}
+	return backslashed(text)
 }
 
 // decode returns the byte that the text's start writes in an escaped way, and
@@ -66,8 +113,8 @@ func (e escapes) decode(text string) (byte, int) {
 		return ' ', 1
 	case e.percent && text[0] == '%':
 		return hexByte(text, 1)
-	case e.backslash && text[0] == '\\' && len(text) > 1:
-		return backslashed(text)
+	case e.backslash && text[0] == '\\':
+		return backslashedByte(text)
 	}
 	return 0, 0
 }
