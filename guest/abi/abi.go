@@ -40,6 +40,13 @@ const (
 	OpContainerList    = "docker_container_list_v1"    // ContainerQuery -> ContainerList
 	OpContainerInspect = "docker_container_inspect_v1" // ContainerRef -> ContainerDetails
 	OpContainerStats   = "docker_container_stats_v1"   // ContainerRef -> ContainerStats
+	OpContainerStart   = "docker_container_start_v1"   // ContainerRef -> ContainerDone
+	OpContainerStop    = "docker_container_stop_v1"    // ContainerRef -> ContainerDone
+	OpContainerRestart = "docker_container_restart_v1" // ContainerRef -> ContainerDone
+	OpContainerPause   = "docker_container_pause_v1"   // ContainerRef -> ContainerDone
+	OpContainerUnpause = "docker_container_unpause_v1" // ContainerRef -> ContainerDone
+	OpContainerKill    = "docker_container_kill_v1"    // ContainerRef -> ContainerDone
+	OpContainerRemove  = "docker_container_remove_v1"  // ContainerRef -> ContainerDone
 	OpDockerInfo       = "docker_info_v1"              // DockerQuery -> DockerInfo
 	OpDockerHosts      = "docker_hosts_v1"             // DockerQuery -> DockerHosts
 	OpMetricsHost      = "metrics_host_v1"             // MetricsQuery -> HostInfo

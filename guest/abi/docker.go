@@ -118,3 +118,27 @@ type ContainerStats struct {
 	BlockWrite  int64   `json:"block_write"`
 	PIDs        int     `json:"pids"`
 }
+
+// What can be done to a container, in one word each.
+const (
+	ActStart   = "start"
+	ActStop    = "stop"
+	ActRestart = "restart"
+	ActPause   = "pause"
+	ActUnpause = "unpause"
+	ActKill    = "kill"
+	ActRemove  = "remove"
+)
+
+// ContainerDone is how a container is after something was done to it, as the
+// engine says.
+type ContainerDone struct {
+	Name string `json:"name"`
+	// State is the engine's word; empty when the container is gone.
+	State string `json:"state,omitempty"`
+	// Unchanged tells that it was so already.
+	Unchanged bool `json:"unchanged,omitempty"`
+	// Pending tells that the engine still works on it: a container may take
+	// its time to stop.
+	Pending bool `json:"pending,omitempty"`
+}

@@ -101,7 +101,11 @@ const (
 type Button struct {
 	Label   string `json:"label"`
 	Command string `json:"command,omitempty"`
-	Action  string `json:"action,omitempty"`
+	// Text goes with Command: what would be typed behind it. What such a
+	// command of another module does is confirmed by the user first, if it
+	// changes anything.
+	Text   string `json:"text,omitempty"`
+	Action string `json:"action,omitempty"`
 	// Args go with Action, and come back unchanged in [Request.Args].
 	Args  map[string]string `json:"args,omitempty"`
 	Style string            `json:"style,omitempty"`

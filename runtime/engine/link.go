@@ -114,6 +114,11 @@ func perform(op hostcall.Operation) api.GoModuleFunc {
 		if ctx.Err() != nil {
 			panic(stopped(ctx, "stopped in a host call"))
 		}
+		// The user is asked first: the guest is not, and the command begins anew
+		// when the answer is there.
+		if inv.caller.Demand != nil {
+			panic(&Fault{Code: inv.caller.Demand.Code, Reason: "the user is asked first"})
+		}
 		inv.result = slices.Clip(result)
 		stack[0] = uint64(abi.Pack(code, uint32(len(result))))
 	}

@@ -16,11 +16,30 @@ import (
 // the user whose request it handles. Both must be allowed.
 type Caller struct {
 	Module string
+	// Digest is the SHA-256 of the module's file, for the audit log.
+	Digest string
 	Grant  capability.Set
 	Actor  abi.Actor
-	// Log carries the trace id of the update that is handled, and the module's
-	// name.
+	// Trace is the trace id of the update that is handled.
+	Trace string
+	// Pass is what the request brings along; nil: nothing.
+	Pass *capability.Pass
+	// Demand is set when an operation ended with a question to the user.
+	Demand *Demand
+	// Log carries the trace id and the module's name.
 	Log *zap.Logger
+	// denied are the capabilities whose denial was recorded: a module that goes
+	// on asking fills no disk.
+	denied map[capability.Name]bool
+}
+
+// Demand is what an operation needs of the user before it can go on. The
+// invocation ends, the host asks, and the command is run again.
+type Demand struct {
+	// Code is [abi.AuthRequired] or [abi.ConfirmRequired].
+	Code abi.Code
+	// Act is what would be done. For AuthRequired only its capability is known.
+	Act capability.Act
 }
 
 // MaxAnswer bounds the JSON of an answer, in bytes. A full list of 1,000
@@ -32,7 +51,7 @@ const MaxAnswer = 1 << 20
 func (o Operation) Call(ctx context.Context, caller *Caller, request []byte) (abi.Code, []byte) {
 	encoded, err := o.perform(ctx, caller, request)
 	if err != nil {
-		return o.refuse(caller, err)
+		return o.refuse(ctx, caller, err)
 	}
 	return abi.OK, encoded
 }
@@ -41,10 +60,10 @@ func (o Operation) perform(ctx context.Context, caller *Caller, request []byte) 
 	if !caller.Grant.Has(o.Capability) {
 		return nil, refuse(abi.Denied, "This module may not do that.")
 	}
-	if caller.Actor.Role != abi.RoleUser && caller.Actor.Role != abi.RoleAdmin {
+	if !known(caller.Actor.Role) {
 		return nil, refuse(abi.Denied, "You may not do that.")
 	}
-	result, err := o.run(ctx, caller, request)
+	result, err := o.gated(ctx, caller, request)
 	if err != nil {
 		return nil, err
 	}
@@ -59,10 +78,13 @@ func (o Operation) perform(ctx context.Context, caller *Caller, request []byte) 
 }
 
 // refuse logs an error in full and returns the part that a module may see.
-func (o Operation) refuse(caller *Caller, err error) (abi.Code, []byte) {
+func (o Operation) refuse(ctx context.Context, caller *Caller, err error) (abi.Code, []byte) {
 	told := public(err)
 	fields := []zap.Field{zap.String("capability", string(o.Capability)), zap.Stringer("code", told.Code), zap.Error(err)}
-	if told.Code == abi.Denied {
+	if caller.Demand != nil && told.Code == caller.Demand.Code {
+		caller.Log.Info("the user is asked first", append(fields, zap.String("event", "capability.asked"))...)
+	} else if told.Code == abi.Denied {
+		o.recordDenial(ctx, caller, capability.Act{}, capability.Decision{Reason: o.denial(caller)})
 		caller.Log.Warn("host call refused", append(fields, zap.String("event", "capability.denied"))...)
 	} else {
 		caller.Log.Info("host call did not succeed", append(fields, zap.String("event", "hostcall.error"))...)
@@ -74,13 +96,27 @@ func (o Operation) refuse(caller *Caller, err error) (abi.Code, []byte) {
 	return told.Code, encoded
 }
 
+// denial says in a word why a call was denied before the gate had to decide.
+func (o Operation) denial(caller *Caller) string {
+	switch {
+	case !caller.Grant.Has(o.Capability):
+		return "not_granted"
+	case !known(caller.Actor.Role):
+		return "no_user"
+	}
+	return "out_of_scope"
+}
+
+// known reports whether a role is that of somebody on the lists.
+func known(role string) bool { return role == abi.RoleUser || role == abi.RoleAdmin }
+
 // public is the part of an error that leaves the host. A code that is no error's
 // would make the module take the refusal for an answer.
 func public(err error) abi.Error {
-	var known *abi.Error
+	var meant *abi.Error
 	switch {
-	case errors.As(err, &known) && known != nil && known.Code > abi.OK && known.Code <= abi.Internal:
-		return *known
+	case errors.As(err, &meant) && meant != nil && meant.Code > abi.OK && meant.Code <= abi.Internal:
+		return *meant
 	case errors.Is(err, context.DeadlineExceeded):
 		return abi.Error{Code: abi.Timeout, Message: "That took too long."}
 	}

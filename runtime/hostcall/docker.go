@@ -27,6 +27,14 @@ type Docker interface {
 	List(ctx context.Context, q abi.ContainerQuery, keep Keep) (abi.ContainerList, error)
 	Inspect(ctx context.Context, ref abi.ContainerRef, keep Keep) (abi.ContainerDetails, error)
 	Stats(ctx context.Context, ref abi.ContainerRef, keep Keep) (abi.ContainerStats, error)
+	// Find says which container a reference means, with its full id, its name
+	// and its state. One that must not be touched, the bot's own, is refused
+	// with conflict (E6).
+	Find(ctx context.Context, ref abi.ContainerRef, keep Keep) (abi.Container, error)
+	// Act does one of the Act words of guest/abi to the container with this full
+	// id. That it is so already is no error. If the context ends first the
+	// engine goes on, and the answer says that it is pending.
+	Act(ctx context.Context, host, id, act string) (abi.ContainerDone, error)
 }
 
 var errNoDocker = refuse(abi.Unavailable, "Docker is not configured.")

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/audit"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
@@ -22,6 +23,9 @@ import (
 type spy struct {
 	calls []string
 	err   error
+	// records is the audit log, which full keeps from being written.
+	records []audit.Entry
+	full    error
 }
 
 func (s *spy) met(call string) error {
@@ -62,7 +66,21 @@ func (s *spy) Stats(_ context.Context, _ abi.ContainerRef, keep Keep) (abi.Conta
 	return abi.ContainerStats{}, s.met("stats")
 }
 
-func (s *spy) sources() Sources { return Sources{Docker: s, Metrics: s, Bot: s} }
+func (s *spy) Find(_ context.Context, _ abi.ContainerRef, keep Keep) (abi.Container, error) {
+	keep("web", nil)
+	return abi.Container{ID: strings.Repeat("a", 64), Name: "web"}, s.met("find")
+}
+
+func (s *spy) Act(_ context.Context, host, id, act string) (abi.ContainerDone, error) {
+	return abi.ContainerDone{Name: "web", State: "running"}, s.met(act + " " + host + " " + id[:4])
+}
+
+func (s *spy) Record(_ context.Context, e audit.Entry) error {
+	s.records = append(s.records, e)
+	return s.full
+}
+
+func (s *spy) sources() Sources { return Sources{Docker: s, Metrics: s, Bot: s, Audit: s} }
 
 // grantOf grants capabilities, each with the scope "*" if it takes one.
 func grantOf(t *testing.T, names ...capability.Name) capability.Set {
@@ -98,6 +116,18 @@ func callerWith(grant capability.Set, role string) (*Caller, *observer.ObservedL
 	core, lines := observer.New(zapcore.DebugLevel)
 	log := zap.New(core).With(zap.String("trace_id", "t1"), zap.String("module", "hostile"))
 	return &Caller{Module: "hostile", Grant: grant, Actor: abi.Actor{ID: 1, Role: role}, Log: log}, lines
+}
+
+// entitled gives a caller what an act demands besides the grant: an admin with a
+// live session, who confirmed what would be done to the spy's container.
+func entitled(c *Caller, op Operation) *Caller {
+	if op.act == nil {
+		return c
+	}
+	c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Confirmed: &capability.Act{
+		Capability: op.Capability, Host: abi.LocalHost, ID: strings.Repeat("a", 64), Name: "web",
+	}}
+	return c
 }
 
 // operation returns the row of an import.
@@ -137,7 +167,7 @@ func TestEachOperationNeedsItsOwnCapability(t *testing.T) {
 			for name, grant := range map[string]capability.Set{"nothing": {}, "everything else": everythingBut(t, op.Capability)} {
 				source := &spy{}
 				c, lines := callerWith(grant, abi.RoleAdmin)
-				code, answer := operation(t, source.sources(), op.Import).Call(t.Context(), c, []byte(`{}`))
+				code, answer := operation(t, source.sources(), op.Import).Call(t.Context(), entitled(c, op), []byte(`{}`))
 				mustRefuse(t, code, answer, abi.Denied)
 				mustLogDenial(t, lines, op.Capability)
 				if len(source.calls) > 0 {
@@ -176,11 +206,15 @@ func TestEachOperationNeedsAUser(t *testing.T) {
 			t.Run(op.Import+" "+role, func(t *testing.T) {
 				source := &spy{}
 				c, lines := callerWith(grantOf(t, capability.Names()...), role)
-				code, answer := operation(t, source.sources(), op.Import).Call(t.Context(), c, []byte(`{}`))
+				code, answer := operation(t, source.sources(), op.Import).Call(t.Context(), entitled(c, op), []byte(`{}`))
+				told := 0
+				if op.act != nil {
+					told = 1 // what was done
+				}
 				if !allowed {
 					mustRefuse(t, code, answer, abi.Denied)
 					mustLogDenial(t, lines, op.Capability)
-				} else if code != abi.OK || !json.Valid(answer) || lines.Len() != 0 {
+				} else if code != abi.OK || !json.Valid(answer) || lines.Len() != told {
 					t.Errorf("code %v %q, %d lines", code, answer, lines.Len())
 				}
 				if reached := len(source.calls) > 0; reached != allowed {
@@ -218,7 +252,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 			t.Run(op.Import+" "+name, func(t *testing.T) {
 				source := &spy{}
 				c, _ := callerWith(grantOf(t, capability.Names()...), abi.RoleUser)
-				code, answer := operation(t, source.sources(), op.Import).Call(t.Context(), c, []byte(request))
+				code, answer := operation(t, source.sources(), op.Import).Call(t.Context(), entitled(c, op), []byte(request))
 				mustRefuse(t, code, answer, abi.Invalid)
 				if len(source.calls) > 0 {
 					t.Errorf("it reached %v", source.calls)
@@ -233,7 +267,7 @@ func TestRequestsOfALaterVersion(t *testing.T) {
 	for _, op := range Table((&spy{}).sources()) {
 		for _, request := range []string{`{"host":"","since":{"deep":[1]},"":null}`, " {} ", biggest} {
 			c, _ := callerWith(grantOf(t, capability.Names()...), abi.RoleUser)
-			if code, answer := op.Call(t.Context(), c, []byte(request)); code != abi.OK {
+			if code, answer := op.Call(t.Context(), entitled(c, op), []byte(request)); code != abi.OK {
 				t.Errorf("%s %.40s: %v %s", op.Import, request, code, answer)
 			}
 		}
@@ -249,10 +283,13 @@ func TestWrongTypesInARequest(t *testing.T) {
 		abi.OpDockerHosts:      `{"host":[]}`,
 		abi.OpMetricsMemory:    `{"host":false}`,
 		abi.OpMetricsProcesses: `{"count":1e99}`,
+		abi.OpContainerStart:   `{"id":null,"host":1}`,
+		abi.OpContainerKill:    `{"id":{"id":"web"}}`,
 	} {
 		source := &spy{}
 		c, _ := callerWith(grantOf(t, capability.Names()...), abi.RoleUser)
-		code, answer := operation(t, source.sources(), name).Call(t.Context(), c, []byte(request))
+		op := operation(t, source.sources(), name)
+		code, answer := op.Call(t.Context(), entitled(c, op), []byte(request))
 		mustRefuse(t, code, answer, abi.Invalid)
 		if len(source.calls) > 0 {
 			t.Errorf("%s reached %v", name, source.calls)
@@ -292,7 +329,7 @@ func TestErrors(t *testing.T) {
 					continue // cannot fail
 				}
 				c, lines := callerWith(grantOf(t, capability.Names()...), abi.RoleUser)
-				code, answer := operation(t, (&spy{err: test.err}).sources(), op.Import).Call(t.Context(), c, []byte(`{}`))
+				code, answer := operation(t, (&spy{err: test.err}).sources(), op.Import).Call(t.Context(), entitled(c, op), []byte(`{}`))
 				if told := mustRefuse(t, code, answer, test.code); told.Message != test.message {
 					t.Errorf("%s told %q, want %q", op.Import, told.Message, test.message)
 				}
@@ -380,7 +417,7 @@ func TestMetricsKnowOneMachine(t *testing.T) {
 func TestSourcesThatAreNotThere(t *testing.T) {
 	for _, op := range Table(Sources{}) {
 		c, _ := callerWith(grantOf(t, capability.Names()...), abi.RoleUser)
-		code, answer := op.Call(t.Context(), c, []byte(`{"host":"elsewhere"}`))
+		code, answer := op.Call(t.Context(), entitled(c, op), []byte(`{"host":"elsewhere"}`))
 		mustRefuse(t, code, answer, abi.Unavailable)
 	}
 }

@@ -17,6 +17,8 @@ type Sources struct {
 	Docker  Docker
 	Metrics Metrics
 	Bot     Bot
+	// Audit keeps the record of what acts; without it nothing acts.
+	Audit Audit
 }
 
 // Operation is one row of the table.
@@ -25,27 +27,44 @@ type Operation struct {
 	Import string
 	// Capability is what the module needs.
 	Capability capability.Name
-	run        func(context.Context, *Caller, []byte) (any, error)
+	// An operation either reads, or acts on a target that the host finds
+	// first. What acts has no other way to be run.
+	run func(context.Context, *Caller, []byte) (any, error)
+	act *action
+	// audit is that of the sources.
+	audit Audit
 }
 
 // Table lists every operation there is. To add one: a constant in guest/abi,
 // a row here, a function in the file of its group, a method in guest/sdk.
 func Table(s Sources) []Operation {
 	return []Operation{
-		{abi.OpContainerList, capability.ContainersList, answer(s.containerList)},
-		{abi.OpContainerInspect, capability.ContainersInspect, answer(s.containerInspect)},
-		{abi.OpContainerStats, capability.ContainersStats, answer(s.containerStats)},
-		{abi.OpDockerInfo, capability.DockerInfo, answer(s.dockerInfo)},
-		{abi.OpDockerHosts, capability.DockerInfo, answer(s.dockerHosts)},
+		s.reads(abi.OpContainerList, capability.ContainersList, answer(s.containerList)),
+		s.reads(abi.OpContainerInspect, capability.ContainersInspect, answer(s.containerInspect)),
+		s.reads(abi.OpContainerStats, capability.ContainersStats, answer(s.containerStats)),
+		s.reads(abi.OpDockerInfo, capability.DockerInfo, answer(s.dockerInfo)),
+		s.reads(abi.OpDockerHosts, capability.DockerInfo, answer(s.dockerHosts)),
 
-		{abi.OpMetricsHost, capability.MetricsHost, reading(s, Metrics.Host)},
-		{abi.OpMetricsCPU, capability.MetricsCPU, reading(s, Metrics.CPU)},
-		{abi.OpMetricsMemory, capability.MetricsMemory, reading(s, Metrics.Memory)},
-		{abi.OpMetricsDisk, capability.MetricsDisk, reading(s, Metrics.Disk)},
-		{abi.OpMetricsSensors, capability.MetricsSensors, reading(s, Metrics.Sensors)},
-		{abi.OpMetricsProcesses, capability.MetricsProcesses, answer(s.processes)},
-		{abi.OpMetricsUsers, capability.MetricsUsers, reading(s, Metrics.Users)},
+		s.acts(abi.OpContainerStart, capability.ContainersStart, abi.ActStart),
+		s.acts(abi.OpContainerStop, capability.ContainersStop, abi.ActStop),
+		s.acts(abi.OpContainerRestart, capability.ContainersRestart, abi.ActRestart),
+		s.acts(abi.OpContainerPause, capability.ContainersPause, abi.ActPause),
+		s.acts(abi.OpContainerUnpause, capability.ContainersUnpause, abi.ActUnpause),
+		s.acts(abi.OpContainerKill, capability.ContainersKill, abi.ActKill),
+		s.acts(abi.OpContainerRemove, capability.ContainersRemove, abi.ActRemove),
 
-		{abi.OpBotModules, capability.BotModules, answer(s.bot)},
+		s.reads(abi.OpMetricsHost, capability.MetricsHost, reading(s, Metrics.Host)),
+		s.reads(abi.OpMetricsCPU, capability.MetricsCPU, reading(s, Metrics.CPU)),
+		s.reads(abi.OpMetricsMemory, capability.MetricsMemory, reading(s, Metrics.Memory)),
+		s.reads(abi.OpMetricsDisk, capability.MetricsDisk, reading(s, Metrics.Disk)),
+		s.reads(abi.OpMetricsSensors, capability.MetricsSensors, reading(s, Metrics.Sensors)),
+		s.reads(abi.OpMetricsProcesses, capability.MetricsProcesses, answer(s.processes)),
+		s.reads(abi.OpMetricsUsers, capability.MetricsUsers, reading(s, Metrics.Users)),
+
+		s.reads(abi.OpBotModules, capability.BotModules, answer(s.bot)),
 	}
+}
+
+func (s Sources) reads(name string, needs capability.Name, run func(context.Context, *Caller, []byte) (any, error)) Operation {
+	return Operation{Import: name, Capability: needs, run: run, audit: s.Audit}
 }

@@ -47,6 +47,17 @@ func TestTableIsComplete(t *testing.T) {
 	}
 }
 
+// TestEachRowReadsOrActs: what acts has no other way to be run than through the
+// gate's records, and nothing that only reads is taken for an act.
+func TestEachRowReadsOrActs(t *testing.T) {
+	for _, op := range Table((&spy{}).sources()) {
+		acts := capability.NeedOf(op.Capability).Acts()
+		if acts != (op.act != nil) || acts == (op.run != nil) || op.audit == nil {
+			t.Errorf("%s: acts %v, but its row says otherwise", op.Import, acts)
+		}
+	}
+}
+
 func TestSDKDeclaresEveryImport(t *testing.T) {
 	want := append(operationsOf(t), abi.ImportRequestRead, abi.ImportReplyWrite, abi.ImportResultRead, abi.ImportLog)
 	slices.Sort(want)

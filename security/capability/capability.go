@@ -6,6 +6,7 @@ package capability
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -26,21 +27,43 @@ const (
 	ContainersList    Name = "docker.containers.list"
 	ContainersInspect Name = "docker.containers.inspect"
 	ContainersStats   Name = "docker.containers.stats"
+	ContainersStart   Name = "docker.containers.start"
+	ContainersStop    Name = "docker.containers.stop"
+	ContainersRestart Name = "docker.containers.restart"
+	ContainersPause   Name = "docker.containers.pause"
+	ContainersUnpause Name = "docker.containers.unpause"
+	ContainersKill    Name = "docker.containers.kill"
+	ContainersRemove  Name = "docker.containers.remove"
 	BotModules        Name = "bot.modules"
 )
 
-// scoped says for each capability whether it takes a scope of containers.
-var scoped = map[Name]bool{
-	MetricsHost: false, MetricsCPU: false, MetricsMemory: false, MetricsDisk: false,
-	MetricsSensors: false, MetricsProcesses: false, MetricsUsers: false,
-	DockerInfo: false, BotModules: false,
-	ContainersList: true, ContainersInspect: true, ContainersStats: true,
+// rule is what is fixed about a capability.
+type rule struct {
+	// scoped tells that it takes a scope of containers.
+	scoped bool
+	need   Need
+}
+
+// act is what changes a container; destroy what can lose its work (B7, B8).
+var (
+	act     = rule{scoped: true, need: Need{Admin: true, Session: true}}
+	destroy = rule{scoped: true, need: Need{Admin: true, Session: true, Confirm: true}}
+)
+
+// rules lists every capability there is.
+var rules = map[Name]rule{
+	MetricsHost: {}, MetricsCPU: {}, MetricsMemory: {}, MetricsDisk: {},
+	MetricsSensors: {}, MetricsProcesses: {}, MetricsUsers: {},
+	DockerInfo: {}, BotModules: {},
+	ContainersList: {scoped: true}, ContainersInspect: {scoped: true}, ContainersStats: {scoped: true},
+	ContainersStart: act, ContainersPause: act, ContainersUnpause: act,
+	ContainersStop: destroy, ContainersRestart: destroy, ContainersKill: destroy, ContainersRemove: destroy,
 }
 
 // Names returns every capability, sorted.
 func Names() []Name {
-	names := make([]Name, 0, len(scoped))
-	for name := range scoped {
+	names := make([]Name, 0, len(rules))
+	for name := range rules {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -86,13 +109,13 @@ func Parse(requests []Request) (Set, error) {
 }
 
 func parseFor(name Name, patterns []string) (Scope, error) {
-	takesScope, known := scoped[name]
+	rule, known := rules[name]
 	switch {
 	case !known:
 		return Scope{}, errors.New("unknown in this version")
-	case takesScope && len(patterns) == 0:
+	case rule.scoped && len(patterns) == 0:
 		return Scope{}, errors.New(`needs a scope: container names such as "web-*", "label:KEY=VALUE", "project:NAME", or "*" for all`)
-	case !takesScope && len(patterns) > 0:
+	case !rule.scoped && len(patterns) > 0:
 		return Scope{}, errors.New("takes no scope")
 	}
 	return ParseScope(patterns)
@@ -120,6 +143,15 @@ func (s Set) Missing(other Set) []Name {
 	}
 	slices.Sort(missing)
 	return missing
+}
+
+// Equal reports whether both sets grant the same capabilities in scopes that
+// are written the same. Scopes that mean the same and are written otherwise
+// count as different.
+func (s Set) Equal(other Set) bool {
+	return maps.EqualFunc(s.granted, other.granted, func(a, b []Scope) bool {
+		return slices.EqualFunc(a, b, func(a, b Scope) bool { return slices.Equal(a.source, b.source) })
+	})
 }
 
 // Has reports whether a capability is granted at all, in whatever scope.

@@ -160,3 +160,37 @@ func FuzzGlob(f *testing.F) {
 		}
 	})
 }
+
+func TestEqualSets(t *testing.T) {
+	parse := func(requests ...Request) Set {
+		set, err := Parse(requests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	list := func(scope ...string) Request { return Request{Name: "docker.containers.list", Scope: scope} }
+	info := Request{Name: "docker.info"}
+	for _, test := range []struct {
+		name string
+		a, b Set
+		want bool
+	}{
+		{"nothing", Set{}, parse(), true},
+		{"the same", parse(info, list("web-*", "db")), parse(list("web-*", "db"), info), true},
+		{"the same, narrowed", parse(list("*")).Narrow(parse(list("db"))), parse(list("*")).Narrow(parse(list("db"))), true},
+		{"one more", parse(info), parse(info, list("db")), false},
+		{"another", parse(info), parse(Request{Name: "bot.modules"}), false},
+		{"another scope", parse(list("db")), parse(list("web")), false},
+		{"a wider scope", parse(list("db")), parse(list("db", "web")), false},
+		{"one label and two patterns that read the same", parse(list("label:a=b,c")), parse(list("label:a=b", "c")), false},
+		{"narrowed or not", parse(list("*")), parse(list("*")).Narrow(parse(list("*"))), false},
+		{"nothing and something", Set{}, parse(info), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.a.Equal(test.b) != test.want || test.b.Equal(test.a) != test.want {
+				t.Errorf("%s and %s: want %v", test.a, test.b, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,185 @@
+package hostcall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/audit"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
+)
+
+// Audit keeps records. When it returns without an error, the record is on disk.
+type Audit interface {
+	Record(context.Context, audit.Entry) error
+}
+
+// action is what an operation that acts consists of.
+type action struct {
+	// find says what the request is about, within the module's scope.
+	find func(context.Context, *Caller, []byte) (capability.Act, error)
+	// do does it.
+	do func(context.Context, capability.Act) (abi.ContainerDone, error)
+}
+
+// Outcomes of acts, as the audit log has them beside error codes.
+const (
+	outcomeBegun     = "begun"
+	outcomeDone      = "done"
+	outcomeUnchanged = "unchanged"
+	outcomePending   = "pending"
+)
+
+// gated decides from the capability what the user must be and have shown, and
+// runs the operation if all is there (B7, B8). So a new module gets a second
+// factor without a line of its own.
+func (o Operation) gated(ctx context.Context, c *Caller, request []byte) (any, error) {
+	need := capability.NeedOf(o.Capability)
+	pass := capability.Pass{}
+	if c.Pass != nil {
+		pass = *c.Pass
+	}
+	if c.Demand != nil && need != (capability.Need{}) {
+		// The command is run again after the answer: what is done now would be
+		// done twice.
+		return nil, refuse(c.Demand.Code, "The user is asked first.")
+	}
+	if !need.Acts() {
+		if decision := capability.Decide(need, pass, capability.Act{Capability: o.Capability}); decision.Verdict != capability.Allow {
+			return nil, o.stop(ctx, c, capability.Act{Capability: o.Capability}, decision)
+		}
+		return o.run(ctx, c, request)
+	}
+	// Who has no session learns nothing about containers either: the session
+	// comes before the target is looked for.
+	first := capability.Decide(capability.Need{Admin: need.Admin, Session: need.Session}, pass, capability.Act{Capability: o.Capability})
+	if first.Verdict != capability.Allow && first.Reason != capability.ReasonConfirm {
+		return nil, o.stop(ctx, c, capability.Act{Capability: o.Capability}, first)
+	}
+	if o.act == nil || o.audit == nil || c.Pass == nil {
+		return nil, refuse(abi.Unavailable, "What is done could not be recorded, so it was not done.")
+	}
+	target, err := o.act.find(ctx, c, request)
+	if err != nil {
+		if public(err).Code == abi.Conflict { // the bot's own container (E6)
+			o.recordDenial(ctx, c, capability.Act{}, capability.Decision{Reason: "own_container"})
+		}
+		return nil, err
+	}
+	decision := capability.Decide(need, pass, target)
+	if decision.Verdict != capability.Allow {
+		return nil, o.stop(ctx, c, target, decision)
+	}
+	return o.carryOut(ctx, c, target, decision)
+}
+
+// carryOut records, acts, and records how it ended. Without the first record
+// nothing is done.
+func (o Operation) carryOut(ctx context.Context, c *Caller, target capability.Act, decision capability.Decision) (any, error) {
+	if c.Pass.Fresh != nil && !c.Pass.Fresh() {
+		c.Log.Info("a tap came too late to act upon", zap.String("event", "update.expired"))
+		return nil, refuse(abi.Timeout, "That tap came too late, so nothing was done. Tap again if you still want it.")
+	}
+	if c.Pass.Still != nil && !c.Pass.Still() {
+		return nil, o.stop(ctx, c, target, capability.Decision{Reason: capability.ReasonEnded})
+	}
+	entry := o.entry(c, target, decision)
+	entry.Outcome = outcomeBegun
+	if err := o.audit.Record(ctx, entry); err != nil {
+		return nil, errors.Join(refuse(abi.Unavailable, "What is done could not be recorded, so it was not done."), fmt.Errorf("audit log: %w", err))
+	}
+	// Used up before it is done: whatever happens now, it is not done twice.
+	c.Pass.Acted, c.Pass.Confirmed = true, nil
+	done, err := abi.ContainerDone{}, errPanic
+	defer func() { o.recordOutcome(ctx, c, entry, outcomeOf(done, err)) }()
+	done, err = o.act.do(ctx, target)
+	return done, err
+}
+
+// errPanic is how an act ended that did not return.
+var errPanic = errors.New("panic")
+
+func (o Operation) recordOutcome(ctx context.Context, c *Caller, entry audit.Entry, outcome string) {
+	entry.Outcome = outcome
+	c.Log.Warn("docker: "+outcome, zap.String("event", "docker.action"), zap.String("capability", entry.Capability),
+		zap.String("target", entry.Target), zap.String("outcome", outcome))
+	if err := o.audit.Record(context.WithoutCancel(ctx), entry); err != nil {
+		c.Log.Error("how it ended could not be recorded", zap.String("event", "audit.error"), zap.Error(err))
+	}
+}
+
+func outcomeOf(done abi.ContainerDone, err error) string {
+	switch {
+	case err != nil:
+		return public(err).Code.String()
+	case done.Pending:
+		return outcomePending
+	case done.Unchanged:
+		return outcomeUnchanged
+	}
+	return outcomeDone
+}
+
+// stop turns a decision that is not "allow" into the operation's error, and
+// records a denial.
+func (o Operation) stop(ctx context.Context, c *Caller, target capability.Act, decision capability.Decision) error {
+	switch decision.Verdict {
+	case capability.AskSession:
+		c.Demand = &Demand{Code: abi.AuthRequired, Act: target}
+		return refuse(abi.AuthRequired, "A second factor is needed for that.")
+	case capability.AskConfirm:
+		c.Demand = &Demand{Code: abi.ConfirmRequired, Act: target}
+		return refuse(abi.ConfirmRequired, "That must be confirmed first.")
+	}
+	o.recordDenial(ctx, c, target, decision)
+	switch decision.Reason {
+	case capability.ReasonAdmins:
+		return refuse(abi.Denied, "That is for admins only.")
+	case capability.ReasonEnded:
+		return refuse(abi.Denied, "Your rights or your session ended while this ran, so it was not done.")
+	case capability.ReasonState:
+		return refuse(abi.Unavailable, "What is done could not be recorded: the bot cannot write its state. So it was not done.")
+	}
+	return refuse(abi.Denied, "One command may do one such thing.")
+}
+
+// recordDenial writes the first denial of a capability in an invocation.
+func (o Operation) recordDenial(ctx context.Context, c *Caller, target capability.Act, decision capability.Decision) {
+	if o.audit == nil || c.denied[o.Capability] {
+		return
+	}
+	if c.denied == nil {
+		c.denied = map[capability.Name]bool{}
+	}
+	c.denied[o.Capability] = true
+	if err := o.audit.Record(ctx, o.entry(c, target, decision)); err != nil {
+		c.Log.Warn("a denial could not be recorded", zap.String("event", "audit.error"), zap.Error(err))
+	}
+}
+
+func (o Operation) entry(c *Caller, target capability.Act, decision capability.Decision) audit.Entry {
+	verdict := "deny"
+	if decision.Verdict == capability.Allow {
+		verdict = "allow"
+	}
+	event := "capability.denied"
+	if verdict == "allow" {
+		event = "docker.action"
+	}
+	return audit.Entry{
+		Event: event, Trace: c.Trace, Actor: scrub.ID(c.Actor.ID), Role: c.Actor.Role, Module: c.Module, Digest: c.Digest,
+		Capability: string(o.Capability), Target: describe(target), Decision: verdict, Reason: decision.Reason,
+	}
+}
+
+// describe names a target: "web (0123456789ab) on local".
+func describe(target capability.Act) string {
+	if target.ID == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s) on %s", target.Name, target.ID[:min(len(target.ID), 12)], target.Host)
+}

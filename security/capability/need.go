@@ -1,0 +1,134 @@
+package capability
+
+// Need is what a capability demands of the user in whose name it is used,
+// beyond the module's grant (B7, B8).
+type Need struct {
+	Admin   bool // the user is an admin
+	Session bool // with a live session
+	Confirm bool // who tapped, within a minute, a button that says what will happen to what
+}
+
+// NeedOf returns what a capability demands. One that nobody classified demands
+// everything.
+func NeedOf(name Name) Need {
+	rule, known := rules[name]
+	if !known {
+		return Need{Admin: true, Session: true, Confirm: true}
+	}
+	return rule.need
+}
+
+// Acts reports whether the capability changes something. What acts is checked
+// against its target first, and recorded before and after (D5).
+func (n Need) Acts() bool { return n.Admin || n.Confirm }
+
+// Act is one use of a capability on one target, as the engine names it.
+type Act struct {
+	Capability Name
+	Host       string // the Docker endpoint
+	ID         string // the container's full id
+	Name       string // the container's name, for people
+}
+
+// Pass is what a request brings along besides its module's grant: what its user
+// is and has shown. The zero Pass permits nothing that needs anything.
+type Pass struct {
+	Admin   bool
+	Session bool
+	// Durable tells that what is done can be recorded. While the state cannot be
+	// written, nothing that acts is permitted.
+	Durable bool
+	// Borrowed tells that another module's button led here. What it says need
+	// not be what the command does, so each act is confirmed.
+	Borrowed bool
+	// Confirmed is the act that the user approved with a tap. It is used up by
+	// the first act.
+	Confirmed *Act
+	// Acted tells that something was done already. Then nothing can be asked any
+	// more: a command that is run again after the answer would do it twice.
+	Acted bool
+	// Fresh is asked right before something is done: was it asked for just now
+	// (A7)? nil: that is known.
+	Fresh func() bool
+	// Still is asked right before something is done: do Admin and Session still
+	// hold? A command runs for seconds. nil: yes.
+	Still func() bool
+	// Trace is the trace id of the request, for the record.
+	Trace string
+}
+
+// Asked is the error of a request that ended with a question to its user.
+type Asked struct {
+	// Verdict is AskSession or AskConfirm.
+	Verdict Verdict
+	// Act is what would be done. For AskSession only its capability is known.
+	Act Act
+}
+
+// Error names the question.
+func (a *Asked) Error() string {
+	if a.Verdict == AskConfirm {
+		return string(a.Act.Capability) + " must be confirmed"
+	}
+	return string(a.Act.Capability) + " needs a session"
+}
+
+// Verdict is what the gate makes of a use. The zero Verdict refuses.
+type Verdict int
+
+// The verdicts.
+const (
+	Refuse     Verdict = iota
+	Allow              // go on
+	AskSession         // the user must send a code first
+	AskConfirm         // the user must tap first
+)
+
+// Reasons of decisions, short words for logs.
+const (
+	ReasonAdmins   = "admins_only"
+	ReasonState    = "state_not_writable"
+	ReasonSession  = "no_session"
+	ReasonConfirm  = "not_confirmed"
+	ReasonActed    = "asks_after_it_acted"
+	ReasonOne      = "one_confirmed_act_for_each_command"
+	ReasonEnded    = "ended_meanwhile"
+	ReasonFree     = "needs_nothing"
+	ReasonHeld     = "session"
+	ReasonApproved = "session_and_confirmed"
+)
+
+// Decision is a verdict with its reason.
+type Decision struct {
+	Verdict Verdict
+	Reason  string
+}
+
+// Decide is the gate: what a use demands, held against what the request brings.
+// It decides from the capability, never from what a module says.
+func Decide(need Need, pass Pass, act Act) Decision {
+	if need == (Need{}) {
+		return Decision{Allow, ReasonFree}
+	}
+	// Only admins have sessions, so what needs one is theirs.
+	if !pass.Admin {
+		return Decision{Refuse, ReasonAdmins}
+	}
+	if need.Acts() && !pass.Durable {
+		return Decision{Refuse, ReasonState}
+	}
+	confirm := need.Confirm || pass.Borrowed && need.Acts()
+	switch {
+	case need.Session && !pass.Session && pass.Acted:
+		return Decision{Refuse, ReasonActed}
+	case need.Session && !pass.Session:
+		return Decision{AskSession, ReasonSession}
+	case !confirm:
+		return Decision{Allow, ReasonHeld}
+	case pass.Confirmed != nil && act.ID != "" && *pass.Confirmed == act:
+		return Decision{Allow, ReasonApproved}
+	case pass.Acted:
+		return Decision{Refuse, ReasonOne}
+	}
+	return Decision{AskConfirm, ReasonConfirm}
+}
