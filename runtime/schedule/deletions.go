@@ -22,11 +22,20 @@ type Deletions struct {
 	log    *zap.Logger
 	// changed wakes Run when something was scheduled.
 	changed chan struct{}
+	// gone are messages that were deleted, until the list on disk says so too.
+	mu   sync.Mutex
+	gone map[place]bool
+}
+
+// place is where a message stands.
+type place struct {
+	chat    int64
+	message int
 }
 
 // NewDeletions returns Deletions that keep their list in s.
 func NewDeletions(s *store.Store, remove func(ctx context.Context, to chat.Address, id int) error, now func() time.Time, log *zap.Logger) *Deletions {
-	return &Deletions{store: s, delete: remove, now: now, log: log, changed: make(chan struct{}, 1)}
+	return &Deletions{store: s, delete: remove, now: now, log: log, changed: make(chan struct{}, 1), gone: map[place]bool{}}
 }
 
 // Add arranges for a message to be deleted. When it returns without an error,
@@ -78,6 +87,7 @@ func (d *Deletions) round(ctx context.Context) time.Duration {
 		d.log.Error("scheduled deletions cannot be read", zap.String("event", "store.error"), zap.Error(err))
 		return time.Minute
 	}
+	due = d.pending(due)
 	wait := idle
 	if !next.IsZero() {
 		wait = max(next.Sub(d.now()), 0)
@@ -86,6 +96,25 @@ func (d *Deletions) round(ctx context.Context) time.Duration {
 		wait = min(wait, again)
 	}
 	return wait
+}
+
+// pending leaves out what the round before has deleted: the list on disk may lag
+// behind. A message that is there twice is deleted once.
+func (d *Deletions) pending(due []store.Deletion) (left []store.Deletion) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	seen, still := map[place]bool{}, map[place]bool{}
+	for _, item := range due {
+		at := place{item.Chat, item.Message}
+		if d.gone[at] {
+			still[at] = true
+		} else if !seen[at] {
+			left = append(left, item)
+		}
+		seen[at] = true
+	}
+	d.gone = still
+	return left
 }
 
 // deleteAll deletes messages, chats side by side. It reports whether none is
@@ -126,6 +155,9 @@ func (d *Deletions) deleteOne(ctx context.Context, item store.Deletion) bool {
 		}
 		d.log.Info("a message could not be deleted", zap.String("event", "telegram.delete"), zap.Error(err))
 	}
+	d.mu.Lock()
+	d.gone[place{item.Chat, item.Message}] = true
+	d.mu.Unlock()
 	d.store.Deleted(item)
 	return true
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -58,22 +59,17 @@ func (s *Store) Deletions(now time.Time) (due []Deletion, next time.Time, err er
 	return due, next, err
 }
 
-// Deleted forgets a deletion that was carried out, or cannot be.
+// Deleted forgets a deletion that was carried out, or cannot be, and any other of
+// the same message.
 func (s *Store) Deleted(d Deletion) {
-	s.later(func(tx *bbolt.Tx) error { return tx.Bucket(deletionsBucket).Delete(d.key) })
-}
-
-// Prune drops what expired from every table, and nothing else. Call it about
-// once a minute.
-func (s *Store) Prune(ctx context.Context, now time.Time) error {
-	return s.update(ctx, func(tx *bbolt.Tx) error {
-		if err := pruneSeen(tx, now); err != nil {
+	// What was to go later anyway has gone now: a question that was answered.
+	same := fmt.Appendf(nil, `{"chat":%d,"message":%d,`, d.Chat, d.Message)
+	s.later(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket(deletionsBucket)
+		if err := bucket.Delete(d.key); err != nil {
 			return err
 		}
-		if err := pruneKeyboards(tx, now); err != nil {
-			return err
-		}
-		return pruneDeletions(tx)
+		return deleteWhere(bucket, func(_, value []byte) bool { return bytes.HasPrefix(value, same) })
 	})
 }
 

@@ -2,22 +2,27 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/security/dedup"
 )
 
-// Bounds of the window of update ids that are known to have been handled (A6).
-const (
-	seenFor   = 24 * time.Hour
-	seenAtMax = 65_536
-	// seenAtLeast are kept however old they are.
-	seenAtLeast = 8_192
-)
+// pruneEvery is after how many accepted updates [Store.Accept] prunes the window
+// of seen ids itself, so that a flood between two calls of [Store.Prune] does
+// not grow it.
+const pruneEvery = 4_096
+
+// The journal is bounded by who fills it: the pipeline has at most 4,096
+// updates under way and takes no more until some are done (totalBound in
+// runtime/pipeline). An update is at most what Telegram sends.
 
 // The first byte of a journal entry's value says how far the update got; the
 // rest is the update as it was received.
@@ -37,28 +42,50 @@ type Pending struct {
 }
 
 // Accept puts updates into the journal and returns those that were not seen
-// before. When it returns without an error they are on disk, and Telegram may
-// be told so.
+// before (A6). When it returns without an error they are on disk, and Telegram
+// may be told so. After an error they may come again.
 func (s *Store) Accept(ctx context.Context, updates []chat.Received, now time.Time) (fresh []chat.Received, err error) {
+	defer s.doubt.alone()()
 	err = s.update(ctx, func(tx *bbolt.Tx) error {
 		fresh = fresh[:0] // the change may run twice
-		journal, seen := tx.Bucket(journalBucket), tx.Bucket(seenBucket)
+		prune := false
 		for _, u := range updates {
-			key := idKey(u.ID)
-			if seen.Get(key) != nil {
-				continue
-			}
-			if err := seen.Put(key, timeKey(now)); err != nil {
+			n, err := s.accept(tx, u, now, fresh)
+			if err != nil {
 				return err
 			}
-			if err := journal.Put(key, append([]byte{stateReceived}, u.Data...)); err != nil {
-				return err
+			if n > 0 {
+				fresh = append(fresh, u)
+				prune = prune || n%pruneEvery == 0
 			}
-			fresh = append(fresh, u)
+		}
+		if prune {
+			return pruneSeen(tx, now)
 		}
 		return nil
 	})
-	return fresh, err
+	s.doubt.note(updates, err)
+	if err != nil {
+		return nil, err
+	}
+	return fresh, nil
+}
+
+// accept takes one update, after those that are fresh. n is how many were
+// accepted ever; 0 if it is a repeat.
+func (s *Store) accept(tx *bbolt.Tx, u chat.Received, now time.Time, fresh []chat.Received) (n uint64, err error) {
+	key, seen := idKey(u.ID), tx.Bucket(seenBucket)
+	twice := func(f chat.Received) bool { return f.ID == u.ID }
+	if seen.Get(key) != nil && (!s.doubt.about(u.ID) || slices.ContainsFunc(fresh, twice)) {
+		return 0, nil
+	}
+	if n, err = seen.NextSequence(); err != nil {
+		return 0, err
+	}
+	if err := seen.Put(key, append(timeKey(now), idKey(int64(n))...)); err != nil {
+		return 0, err
+	}
+	return n, tx.Bucket(journalBucket).Put(key, append([]byte{stateReceived}, u.Data...))
 }
 
 // Started records that an update's command begins to run. When it returns
@@ -102,13 +129,40 @@ func (s *Store) Pending() ([]Pending, error) {
 
 // pruneSeen drops ids that left the window.
 func pruneSeen(tx *bbolt.Tx, now time.Time) error {
-	seen := tx.Bucket(seenBucket)
-	spare := seen.Stats().KeyN - seenAtLeast
-	excess := seen.Stats().KeyN - seenAtMax
-	return deleteWhere(seen, func(_, value []byte) bool {
-		spare, excess = spare-1, excess-1
-		return spare >= 0 && (excess >= 0 || now.Sub(keyTime(value)) >= seenFor)
+	bucket := tx.Bucket(seenBucket)
+	if bucket.Stats().KeyN <= dedup.Least {
+		return nil
+	}
+	type accepted struct {
+		dedup.Seen
+		n uint64
+	}
+	var all []accepted
+	err := bucket.ForEach(func(key, value []byte) error {
+		a := accepted{Seen: dedup.Seen{ID: int64(binary.BigEndian.Uint64(key)), At: keyTime(value)}}
+		if len(value) >= 16 { // earlier versions kept no number
+			a.n = binary.BigEndian.Uint64(value[8:])
+		}
+		all = append(all, a)
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(all, func(a, b accepted) int {
+		if c := cmp.Compare(a.n, b.n); c != 0 {
+			return c
+		}
+		return a.At.Compare(b.At)
+	})
+	seen := make([]dedup.Seen, len(all))
+	for i, a := range all {
+		seen[i] = a.Seen
+	}
+	for _, gone := range dedup.Forget(seen, now) {
+		err = errors.Join(err, bucket.Delete(idKey(gone.ID)))
+	}
+	return err
 }
 
 func idKey(id int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }

@@ -16,6 +16,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/security/dedup"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -107,35 +108,39 @@ func TestWindowOfSeenUpdatesIsBounded(t *testing.T) {
 	}
 	accept := func(list []chat.Received, at time.Time) int {
 		t.Helper()
-		fresh, err := s.Accept(ctx, list, at)
-		if err != nil {
-			t.Fatal(err)
+		n := 0
+		for batch := range slices.Chunk(list, 1000) {
+			fresh, err := s.Accept(ctx, batch, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(fresh)
 		}
-		return len(fresh)
+		return n
 	}
 	accept(many(0, 10_000), noon)
-	if err := s.Prune(ctx, noon.Add(seenFor-time.Second)); err != nil {
+	if err := s.Prune(ctx, noon.Add(dedup.For-time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if n := accept(many(0, 10_000), noon); n != 0 {
 		t.Errorf("%d ids were forgotten before their time", n)
 	}
-	if err := s.Prune(ctx, noon.Add(seenFor)); err != nil {
+	if err := s.Prune(ctx, noon.Add(dedup.For)); err != nil {
 		t.Fatal(err)
 	}
-	if n := accept(many(10_000-seenAtLeast, seenAtLeast), noon); n != 0 {
-		t.Errorf("%d of the last %d ids were forgotten", n, seenAtLeast)
+	if n := accept(many(10_000-dedup.Least, dedup.Least), noon); n != 0 {
+		t.Errorf("%d of the last %d ids were forgotten", n, dedup.Least)
 	}
 	if n := accept(many(0, 10), noon); n != 10 {
 		t.Errorf("of ten old ids %d were forgotten", n)
 	}
-	accept(many(100_000, 2*seenAtMax), noon)
+	accept(many(100_000, 2*dedup.Most), noon)
 	if err := s.Prune(ctx, noon); err != nil {
 		t.Fatal(err)
 	}
 	var left int
-	if err := s.db.View(func(tx *bbolt.Tx) error { left = tx.Bucket(seenBucket).Stats().KeyN; return nil }); err != nil || left != seenAtMax {
-		t.Errorf("%d ids are kept, want %d (%v)", left, seenAtMax, err)
+	if err := s.db.View(func(tx *bbolt.Tx) error { left = tx.Bucket(seenBucket).Stats().KeyN; return nil }); err != nil || left != dedup.Most {
+		t.Errorf("%d ids are kept, want %d (%v)", left, dedup.Most, err)
 	}
 }
 
@@ -320,5 +325,31 @@ func BenchmarkAccept(b *testing.B) {
 				}
 			})
 		})
+	}
+}
+
+// A message that was deleted is not deleted again, however often that was
+// scheduled.
+func TestADeletionEndsTheOthersOfItsMessage(t *testing.T) {
+	s, now := open(t, privateDir(t)), time.Now()
+	for _, d := range []Deletion{
+		{Chat: 1, Message: 7, At: now}, {Chat: 1, Message: 7, At: now.Add(time.Minute)},
+		{Chat: 1, Message: 77, At: now.Add(time.Minute)}, {Chat: 11, Message: 7, At: now.Add(time.Minute)},
+	} {
+		if err := s.ScheduleDeletion(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	due, _, err := s.Deletions(now)
+	if err != nil || len(due) != 1 {
+		t.Fatalf("%d due, %v", len(due), err)
+	}
+	s.Deleted(due[0])
+	if err := s.Prune(t.Context(), now); err != nil { // behind it
+		t.Fatal(err)
+	}
+	left, _, err := s.Deletions(now.Add(time.Hour))
+	if err != nil || len(left) != 2 {
+		t.Errorf("%+v are left, %v", left, err)
 	}
 }
