@@ -82,5 +82,11 @@ func Do(label, action string, args ...string) Button {
 // Run is a button that runs a command, as if the user had typed it.
 func Run(label, command string) Button { return Button{Label: label, Command: command} }
 
+// RunWith is a button that runs a command with text behind it, as if the user
+// had typed both: at most 128 bytes in one line.
+func RunWith(label, command, text string) Button {
+	return Button{Label: label, Command: command, Text: text}
+}
+
 // Row is one row of buttons.
 func Row(buttons ...Button) []Button { return buttons }

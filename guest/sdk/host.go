@@ -23,6 +23,49 @@ func (h Host) ContainerStats(ref abi.ContainerRef) (abi.ContainerStats, error) {
 	return invoke[abi.ContainerStats](h, dockerContainerStatsV1, ref)
 }
 
+// StartContainer starts a container. It needs docker.containers.start; like
+// every method below that acts, it needs a user who is an admin with a live
+// session, for which the host asks by itself: this invocation ends, and the
+// command is run again afterwards.
+func (h Host) StartContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
+	return invoke[abi.ContainerDone](h, dockerContainerStartV1, ref)
+}
+
+// StopContainer asks a container to end, and gives it its time. It needs
+// docker.containers.stop, and a tap with which the user confirms it.
+func (h Host) StopContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
+	return invoke[abi.ContainerDone](h, dockerContainerStopV1, ref)
+}
+
+// RestartContainer stops and starts a container. It needs
+// docker.containers.restart, and a tap with which the user confirms it.
+func (h Host) RestartContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
+	return invoke[abi.ContainerDone](h, dockerContainerRestartV1, ref)
+}
+
+// PauseContainer freezes the processes of a container. It needs
+// docker.containers.pause.
+func (h Host) PauseContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
+	return invoke[abi.ContainerDone](h, dockerContainerPauseV1, ref)
+}
+
+// UnpauseContainer lets them go on. It needs docker.containers.unpause.
+func (h Host) UnpauseContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
+	return invoke[abi.ContainerDone](h, dockerContainerUnpauseV1, ref)
+}
+
+// KillContainer ends a container at once. It needs docker.containers.kill,
+// and a tap with which the user confirms it.
+func (h Host) KillContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
+	return invoke[abi.ContainerDone](h, dockerContainerKillV1, ref)
+}
+
+// RemoveContainer removes a container that does not run; its volumes stay. It
+// needs docker.containers.remove, and a tap with which the user confirms it.
+func (h Host) RemoveContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
+	return invoke[abi.ContainerDone](h, dockerContainerRemoveV1, ref)
+}
+
 // Docker describes the engine. It needs docker.info.
 func (h Host) Docker(q abi.DockerQuery) (abi.DockerInfo, error) {
 	return invoke[abi.DockerInfo](h, dockerInfoV1, q)

@@ -30,6 +30,13 @@ const (
 	dockerContainerListV1    operation = abi.OpContainerList
 	dockerContainerInspectV1 operation = abi.OpContainerInspect
 	dockerContainerStatsV1   operation = abi.OpContainerStats
+	dockerContainerStartV1   operation = abi.OpContainerStart
+	dockerContainerStopV1    operation = abi.OpContainerStop
+	dockerContainerRestartV1 operation = abi.OpContainerRestart
+	dockerContainerPauseV1   operation = abi.OpContainerPause
+	dockerContainerUnpauseV1 operation = abi.OpContainerUnpause
+	dockerContainerKillV1    operation = abi.OpContainerKill
+	dockerContainerRemoveV1  operation = abi.OpContainerRemove
 	dockerInfoV1             operation = abi.OpDockerInfo
 	dockerHostsV1            operation = abi.OpDockerHosts
 	metricsHostV1            operation = abi.OpMetricsHost

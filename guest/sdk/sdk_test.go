@@ -108,6 +108,38 @@ func TestDoPairsArguments(t *testing.T) {
 	}
 }
 
+func TestRunWithCarriesWhatIsTyped(t *testing.T) {
+	got, err := json.Marshal(RunWith("Manage", "manage", "web"))
+	if want := `{"label":"Manage","command":"manage","text":"web"}`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+}
+
+// TestActsOnContainers: each method asks its own operation, and hands the host's
+// questions to the user on as they are.
+func TestActsOnContainers(t *testing.T) {
+	for op, act := range map[string]func(Host, abi.ContainerRef) (abi.ContainerDone, error){
+		abi.OpContainerStart: Host.StartContainer, abi.OpContainerStop: Host.StopContainer, abi.OpContainerRestart: Host.RestartContainer,
+		abi.OpContainerPause: Host.PauseContainer, abi.OpContainerUnpause: Host.UnpauseContainer,
+		abi.OpContainerKill: Host.KillContainer, abi.OpContainerRemove: Host.RemoveContainer,
+	} {
+		fake := NewFake()
+		Answer(fake, op, func(ref abi.ContainerRef) (abi.ContainerDone, error) {
+			if ref.Host != "edge" {
+				return abi.ContainerDone{}, Fail(abi.ConfirmRequired, "That must be confirmed first.")
+			}
+			return abi.ContainerDone{Name: ref.ID, State: "exited", Unchanged: true, Pending: true}, nil
+		})
+		done, err := act(fake.Host(), abi.ContainerRef{Host: "edge", ID: "web"})
+		if err != nil || done != (abi.ContainerDone{Name: "web", State: "exited", Unchanged: true, Pending: true}) {
+			t.Errorf("%s: %+v, %v", op, done, err)
+		}
+		if _, err := act(fake.Host(), abi.ContainerRef{ID: "web"}); CodeOf(err) != abi.ConfirmRequired {
+			t.Errorf("%s: %v, want confirm_required", op, err)
+		}
+	}
+}
+
 func TestMessageOf(t *testing.T) {
 	for _, test := range []struct {
 		err  error

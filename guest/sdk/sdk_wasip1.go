@@ -36,6 +36,27 @@ func dockerContainerInspectV1(ptr unsafe.Pointer, length uint32) int64
 //go:wasmimport cofferdam docker_container_stats_v1
 func dockerContainerStatsV1(ptr unsafe.Pointer, length uint32) int64
 
+//go:wasmimport cofferdam docker_container_start_v1
+func dockerContainerStartV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_stop_v1
+func dockerContainerStopV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_restart_v1
+func dockerContainerRestartV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_pause_v1
+func dockerContainerPauseV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_unpause_v1
+func dockerContainerUnpauseV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_kill_v1
+func dockerContainerKillV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_remove_v1
+func dockerContainerRemoveV1(ptr unsafe.Pointer, length uint32) int64
+
 //go:wasmimport cofferdam docker_info_v1
 func dockerInfoV1(ptr unsafe.Pointer, length uint32) int64
 

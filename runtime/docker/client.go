@@ -36,6 +36,9 @@ type Config struct {
 	// SampleInterval is the least time between the two samples of Stats; 0:
 	// 250 ms.
 	SampleInterval time.Duration
+	// Self is the full id of the container that the bot runs in, which nothing
+	// is done to (E6); empty: what the kernel says of this process.
+	Self string
 }
 
 // Client asks one or more engines. Its methods may be called concurrently.
@@ -45,6 +48,8 @@ type Client struct {
 	endpoints []*endpoint
 	names     []string
 	samples   samples
+	self      self
+	works     works
 	closed    atomic.Bool
 }
 
@@ -62,6 +67,10 @@ func New(cfg Config, log *zap.Logger) (*Client, error) {
 		timeout:  orDefault(cfg.Timeout, DefaultTimeout),
 		interval: orDefault(cfg.SampleInterval, 250*time.Millisecond),
 		names:    hostNames(addresses),
+		self:     self{id: cfg.Self},
+	}
+	if cfg.Self == "" {
+		c.self = findSelf()
 	}
 	for i, a := range addresses {
 		c.endpoints = append(c.endpoints, newEndpoint(c.names[i], a, log, cfg.Debug))
@@ -73,9 +82,10 @@ func New(cfg Config, log *zap.Logger) (*Client, error) {
 func (c *Client) Hosts() []string { return append([]string(nil), c.names...) }
 
 // Close lets go of all connections. Calls that begin later are refused with
-// [abi.Unavailable].
+// [abi.Unavailable]. What the engine was told to do has a few seconds to end.
 func (c *Client) Close() error {
 	c.closed.Store(true)
+	c.works.close(closing)
 	for _, e := range c.endpoints {
 		e.base.CloseIdleConnections()
 	}

@@ -56,22 +56,46 @@ func newEndpoint(name string, a address, log *zap.Logger, debug bool) *endpoint 
 	}
 }
 
-// ask runs one request. An engine that came back with another version is asked
-// a second time in the version that it now speaks.
+// ask runs one request that only reads. An engine that came back with another
+// version is asked a second time in the version that it now speaks.
 func (e *endpoint) ask(ctx context.Context, what string, request func(*client.Client) error) error {
 	begin := time.Now()
 	err := e.try(ctx, request)
-	if s := e.current.Load(); s != nil && s.stale.Load() {
-		e.drop(s)
-		if err != nil && ctx.Err() == nil {
-			err = e.try(ctx, request)
-		}
+	if e.outdated() && err != nil && ctx.Err() == nil {
+		err = e.try(ctx, request)
 	}
+	e.note(err)
+	return e.answered(ctx, what, begin, err)
+}
+
+// order runs one request that changes something, never a second time: nobody
+// knows what became of the first. That it takes its time says nothing about
+// the engine.
+func (e *endpoint) order(ctx context.Context, what string, request func(context.Context, *client.Client) error) error {
+	begin := time.Now()
+	err := e.try(ctx, func(cli *client.Client) error { return request(ctx, cli) })
+	e.outdated()
+	if ctx.Err() == nil {
+		e.note(err)
+	}
+	return e.answered(ctx, what, begin, err)
+}
+
+// outdated forgets a session whose engine has shown another version.
+func (e *endpoint) outdated() bool {
+	s := e.current.Load()
+	if s == nil || !s.stale.Load() {
+		return false
+	}
+	e.drop(s)
+	return true
+}
+
+func (e *endpoint) answered(ctx context.Context, what string, begin time.Time, err error) error {
 	if e.debug {
 		e.log.Debug("asked the engine", zap.String("event", "docker.request"),
 			zap.String("request", what), zap.Duration("took", time.Since(begin)), zap.Error(err))
 	}
-	e.note(err)
 	if err != nil {
 		return e.explain(ctx, what, err)
 	}

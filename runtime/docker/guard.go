@@ -1,9 +1,11 @@
 package docker
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 )
 
 // Bounds of one answer. A container takes about 1.5 KB and 60 values in the
@@ -34,11 +36,22 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, &connectionError{err}
 	}
+	if status, ok := req.Context().Value(statusKey{}).(*atomic.Int32); ok {
+		status.Store(int32(resp.StatusCode))
+	}
 	if v := resp.Header.Get("Api-Version"); v != "" && g.session.version != "" && v != g.session.version {
 		g.session.stale.Store(true)
 	}
 	resp.Body = &boundedBody{ReadCloser: resp.Body, budget: wholeAnswer()}
 	return resp, nil
+}
+
+type statusKey struct{}
+
+// noting returns a context whose requests write the status of their answers
+// into status: for the client library, "not modified" is the same as done.
+func noting(ctx context.Context, status *atomic.Int32) context.Context {
+	return context.WithValue(ctx, statusKey{}, status)
 }
 
 // connectionError is a request that got no answer. The client library turns

@@ -22,6 +22,7 @@ const (
 	maxRow         = 8
 	maxLabel       = 64   // bytes
 	maxArgs        = 2048 // bytes of names and values of one button
+	maxTyped       = 128  // bytes behind a button's command
 	maxNotice      = 200  // characters (Bot API, answerCallbackQuery)
 	maxDeleteAfter = 300  // seconds
 	maxFileName    = 64   // bytes
@@ -201,6 +202,10 @@ func checkButton(b abi.Button) error {
 		return errors.New("either a command or an action")
 	case b.Command != "" && len(b.Args) > 0:
 		return errors.New("arguments go with an action")
+	case b.Command == "" && b.Text != "":
+		return errors.New("a text goes with a command")
+	case len(b.Text) > maxTyped || line(b.Text) != b.Text || strings.TrimSpace(b.Text) != b.Text:
+		return fmt.Errorf("a text is one clean line of at most %d bytes", maxTyped)
 	case size > maxArgs:
 		return fmt.Errorf("arguments of more than %d bytes", maxArgs)
 	case !isName(b.Action) || !isName(b.Command):

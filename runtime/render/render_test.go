@@ -178,6 +178,12 @@ func TestParseRefuses(t *testing.T) {
 		{"button that does both", button(abi.Button{Label: "x", Command: "a", Action: "b"}), "either"},
 		{"button without a label", button(abi.Button{Label: " ", Action: "a"}), "label"},
 		{"command with arguments", button(abi.Button{Label: "x", Command: "a", Args: map[string]string{"a": "b"}}), "arguments"},
+		{"a text without a command", button(abi.Button{Label: "x", Action: "a", Text: "web"}), "goes with a command"},
+		{"a text for nothing", button(abi.Button{Label: "x", Text: "web"}), "either"},
+		{"a long text", button(abi.Button{Label: "x", Command: "a", Text: strings.Repeat("b", 129)}), "one clean line"},
+		{"a text of two lines", button(abi.Button{Label: "x", Command: "a", Text: "web\n/stop"}), "one clean line"},
+		{"a text that turns around", button(abi.Button{Label: "x", Command: "a", Text: "a\u202eb"}), "one clean line"},
+		{"a text with blanks around it", button(abi.Button{Label: "x", Command: "a", Text: " web"}), "one clean line"},
 		{"huge arguments", button(abi.Button{Label: "x", Action: "a", Args: map[string]string{"a": strings.Repeat("b", 2048)}}), "arguments"},
 		{"an action that is no name", button(abi.Button{Label: "x", Action: "authorization: x"}), "names"},
 		{"an action with a hole", button(abi.Button{Label: "x", Action: "a\u202eb"}), "names"},
@@ -207,6 +213,18 @@ func TestParseRefuses(t *testing.T) {
 	for _, broken := range []string{"", "{", "null", "[]", `{"blocks":{}}`, strings.Repeat("[", 100_000)} {
 		if _, err := Parse([]byte(broken)); err == nil {
 			t.Errorf("%.20q was accepted", broken)
+		}
+	}
+}
+
+func TestParseTakesACommandWithText(t *testing.T) {
+	for _, typed := range []string{"", "web", "web 1", strings.Repeat("b", 128)} {
+		data, err := json.Marshal(abi.Reply{Notice: "x", Keyboard: [][]abi.Button{{{Label: "x", Command: "a", Text: typed}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reply, err := Parse(data); err != nil || reply.Keyboard[0][0].Text != typed {
+			t.Errorf("text %q: %+v, %v", typed, reply, err)
 		}
 	}
 }
