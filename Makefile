@@ -1,7 +1,7 @@
 # What people and CI call. `make help` lists it.
 
 GO      ?= go
-MODULES := core server containers
+MODULES := core server containers manage
 BUILT   := $(MODULES:%=modules/built/%.wasm)
 export CGO_ENABLED := 0
 # Tests keep compiled modules there: compiling takes a minute under the race

@@ -16,12 +16,14 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/containers"
 	"github.com/cofferdam-bot/cofferdam/modules/core"
+	"github.com/cofferdam-bot/cofferdam/modules/manage"
 	"github.com/cofferdam-bot/cofferdam/modules/server"
 )
 
 var all = map[string]sdk.Module{
 	"containers": containers.Module(),
 	"core":       core.Module(),
+	"manage":     manage.Module(),
 	"server":     server.Module(),
 }
 
@@ -91,7 +93,7 @@ func TestReplyKeyboards(t *testing.T) {
 	want := map[string]string{
 		"main":   "🖥 Server | 🐳 Docker\n⚡ Quick view | ℹ️ About me",
 		"server": "📈 Load average | 🧮 CPU | 🧠 Memory load\n⏱ Uptime | ⬅️ Back",
-		"docker": "📦 Containers | ⬅️ Back",
+		"docker": "📦 Containers | ⚙️ Manage | ⬅️ Back",
 	}
 	if got := keyboards(t); !maps.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)

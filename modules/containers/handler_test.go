@@ -159,6 +159,8 @@ func TestReplies(t *testing.T) {
 		{"list-of-several-away", as(firstIsDead), typed("containers")},
 		{"list-endpoint-removed", holding(3).failing(abi.OpContainerList, abi.NotFound, "There is no such endpoint."), tap("list", "host", "edge", "page", "2")},
 		{"show", holding(3), tap("show", "id", id(0), "page", "2", "host", "edge")},
+		{"show-to-an-admin", holding(3), byAdmin(tap("show", "id", id(0)))},
+		{"show-to-an-admin-of-several", holding(3), byAdmin(tap("show", "id", id(0), "host", "edge"))},
 		{"show-exited", as(exited), tap("show", "id", id(0))},
 		{"show-without-figures", holding(3).failing(abi.OpContainerStats, abi.Timeout, "This took too long."), tap("show", "id", id(0))},
 		{"show-unlimited", as(func(d *docker) { d.stats = abi.ContainerStats{CPUPercent: 3, MemoryUsed: 4096, NetworkIn: -1} }), tap("show", "id", id(0))},
@@ -171,6 +173,41 @@ func TestReplies(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			golden.Check(t, Module(), test.name, handle(t, test.d, test.req))
 		})
+	}
+}
+
+func byAdmin(req sdk.Request) sdk.Request {
+	req.Actor.Role = abi.RoleAdmin
+	return req
+}
+
+// TestManageNamesTheContainer: what is typed for the admin always fits, and
+// means this container on this host.
+func TestManageNamesTheContainer(t *testing.T) {
+	long, host := strings.Repeat("n", 64), strings.Repeat("h", maxHostName)
+	for _, test := range []struct{ role, name, host, want string }{
+		{abi.RoleUser, "web", "", ""},
+		{"", "web", "", ""},
+		{abi.RoleAdmin, "web", "", "web"},
+		{abi.RoleAdmin, "web", "edge", "web@edge"},
+		{abi.RoleAdmin, long, "", id(0)},
+		{abi.RoleAdmin, "two\nlines", "edge", id(0) + "@edge"},
+		{abi.RoleAdmin, long[1:], host, long[1:] + "@" + host},
+		{abi.RoleAdmin, long, host, ""},
+	} {
+		d := holding(1)
+		d.details.Name = test.name
+		req := tap("show", "id", id(0), "host", test.host)
+		req.Actor.Role = test.role
+		reply := handle(t, d, req)
+		golden.Fits(t, Module(), reply)
+		got := ""
+		if b := reply.Keyboard[0][0]; b.Command == "manage" {
+			got = b.Text
+		}
+		if got != test.want {
+			t.Errorf("%s about %q on %q: typed %q, want %q", test.role, test.name, test.host, got, test.want)
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ const (
 	maxButtons     = 100
 	maxLabelBytes  = 64
 	maxArgsBytes   = 2 << 10
+	maxTextBytes   = 128
 	maxDeleteAfter = 300
 	maxTableWidth  = 32
 )
@@ -136,6 +137,9 @@ func checkButton(t *testing.T, m sdk.Module, b sdk.Button) {
 	}
 	if _, ok := m.Actions[b.Action]; b.Action != "" && !ok {
 		t.Errorf("button %q leads to action %q, which nobody handles", b.Label, b.Action)
+	}
+	if b.Text != "" && b.Command == "" || len(b.Text) > maxTextBytes || sdk.Line(b.Text, maxTextBytes) != b.Text {
+		t.Errorf("button %q: text %q, command %q", b.Label, b.Text, b.Command)
 	}
 	size := 0
 	for name, value := range b.Args {

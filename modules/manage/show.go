@@ -1,0 +1,61 @@
+package manage
+
+import (
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+)
+
+// Bounds of what an engine says, far above what real ones do.
+const (
+	maxName  = 128
+	maxImage = 160
+	maxWord  = 20
+)
+
+func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
+	p, id, err := target(req)
+	if err != nil {
+		return sdk.Reply{}, err
+	}
+	return page(host, req, p, id)
+}
+
+// page shows the container that ref names, with what can be done to it.
+func page(host sdk.Host, req sdk.Request, p place, ref string) (sdk.Reply, error) {
+	c, err := host.Container(abi.ContainerRef{Host: p.host, ID: ref})
+	if err != nil {
+		row := sdk.Row(p.back(), toContainers)
+		if req.Action != "" {
+			row = append(sdk.Row(p.button("🔄 Try again", "show", "id", ref)), row...)
+		}
+		return away(req, err, row)
+	}
+	fields := []sdk.Field{
+		sdk.Is("State", sdk.Plain(sdk.Line(c.State, maxWord))),
+		sdk.Is("Image", sdk.Code(sdk.Line(c.Image, maxImage))),
+		sdk.Is("Id", sdk.Code(c.ID[:min(len(c.ID), 12)])),
+	}
+	return view(req, p, c.ID, c.Name, c.State, sdk.Fields(append(fields, hostField(p)...)...)), nil
+}
+
+// view is a container's page around what body says.
+func view(req sdk.Request, p place, id, name, state string, body ...sdk.Block) sdk.Reply {
+	blocks := []sdk.Block{sdk.HeadingOf(sdk.Plain(mark(state)+" "), sdk.Code(sdk.Line(name, maxName)))}
+	return sdk.Reply{
+		Blocks:   append(append(blocks, body...), sdk.AsOf(req)),
+		Keyboard: append(fitting(p, id, state), ways(p, id)),
+	}
+}
+
+// hostField names the endpoint, where there may be several.
+func hostField(p place) []sdk.Field {
+	if p.host == "" {
+		return nil
+	}
+	return []sdk.Field{sdk.Is("Host", sdk.Code(p.host))}
+}
+
+// ways lead on from a container's page.
+func ways(p place, id string) []sdk.Button {
+	return sdk.Row(p.button("🔄 Refresh", "show", "id", id), p.back(), toContainers)
+}
