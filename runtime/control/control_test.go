@@ -1,0 +1,108 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func handlersForTest() Handlers {
+	return Handlers{
+		"double": func(_ context.Context, argument []byte) (any, error) {
+			var n int
+			if err := json.Unmarshal(argument, &n); err != nil {
+				return nil, errors.New("that is no number")
+			}
+			return 2 * n, nil
+		},
+	}
+}
+
+func listen(t *testing.T, dir string) *Server {
+	t.Helper()
+	s, err := Listen(dir, handlersForTest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	return s
+}
+
+func TestCall(t *testing.T) {
+	dir := t.TempDir()
+	s := listen(t, dir)
+	var result int
+	if err := Call(t.Context(), dir, "double", 21, &result); err != nil || result != 42 {
+		t.Errorf("got %d, %v", result, err)
+	}
+	var refusal *Refusal
+	if err := Call(t.Context(), dir, "double", "x", &result); !errors.As(err, &refusal) || refusal.Reason != "that is no number" {
+		t.Errorf("got %v, want the refusal", err)
+	}
+	if err := Call(t.Context(), dir, "unknown", 1, &result); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Errorf("got %v", err)
+	}
+	if err := Call(t.Context(), dir, "double", bytes.Repeat([]byte("x"), maxBody), &result); err == nil {
+		t.Error("a request beyond the bound is answered")
+	}
+	info, err := os.Stat(filepath.Join(dir, socketName))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket has mode %v, %v", info.Mode(), err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Call(t.Context(), dir, "double", 1, &result); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestNobodyRuns(t *testing.T) {
+	dir := t.TempDir()
+	var result int
+	for name, prepare := range map[string]func(){
+		"an empty directory": func() {},
+		// What a killed process leaves.
+		"a socket that nobody serves": func() {
+			s := listen(t, dir)
+			s.http.RegisterOnShutdown(func() {})
+			left := filepath.Join(dir, "left")
+			if err := os.Rename(filepath.Join(dir, socketName), left); err != nil {
+				t.Fatal(err)
+			}
+			_ = s.Close(t.Context())
+			if err := os.Rename(left, filepath.Join(dir, socketName)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			prepare()
+			if err := Call(t.Context(), dir, "double", 1, &result); !errors.Is(err, ErrNotRunning) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	listen(t, dir) // over what is left
+	if err := Call(t.Context(), dir, "double", 1, &result); err != nil {
+		t.Error(err)
+	}
+}
+
+// State directories are deeper than the 107 bytes of a socket's path.
+func TestALongPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 60))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	listen(t, dir)
+	var result int
+	if err := Call(t.Context(), dir, "double", 2, &result); err != nil || result != 4 {
+		t.Errorf("got %d, %v", result, err)
+	}
+}
