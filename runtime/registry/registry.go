@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ import (
 // Runner runs a loaded module; [engine.Module] is one.
 type Runner interface {
 	Invoke(context.Context, *hostcall.Caller, []byte) (engine.Answer, error)
+	// Close ends what runs. It may be called again, and while it is called.
 	Close(context.Context) error
 }
 
@@ -35,6 +37,9 @@ type Config struct {
 	// may wait until Telegram was asked.
 	Username func(context.Context) (string, error)
 	Log      *zap.Logger
+	// Own are the commands of the host itself, which no module may take. Their
+	// routes name no module.
+	Own []abi.Command
 	// Version and Started are told to users.
 	Version string
 	Started time.Time
@@ -43,31 +48,35 @@ type Config struct {
 // Registry is safe for concurrent use.
 type Registry struct {
 	Config
-	mu      sync.RWMutex
-	modules map[string]*module
-	// order is the names of modules, as they were added.
-	order    []string
-	commands map[string]command
-	// words are what a menu's labels and aliases mean, folded.
-	words   map[string]string // to a command's name
-	loading sync.WaitGroup
+	// changing is held by whoever changes the table, for as long as that
+	// takes; mu only while it is read, or another takes its place.
+	changing sync.Mutex
+	mu       sync.RWMutex
+	table
+	// leaving are modules that nobody finds any more and that are not closed
+	// yet.
+	leaving map[*module]bool
+	closed  bool
+	// working is what loads and closes modules. Nothing is added once closed
+	// is set.
+	working sync.WaitGroup
 	// turn lets as many modules compile at once as there is room in it.
 	turn chan struct{}
-}
-
-type command struct {
-	abi.Command
-	module string
 }
 
 type module struct {
 	manifest abi.Manifest
 	digest   string
+	builtIn  bool
 	grant    capability.Set
+	limits   engine.Limits
+	// users are the invocations that are under way.
+	users sync.WaitGroup
 	// ready is closed when runner or err is there.
 	ready  chan struct{}
 	runner Runner
 	err    error
+	took   time.Duration // to load
 }
 
 // failed reports whether the module was loaded, and could not be. One that is
@@ -85,8 +94,7 @@ func (m *module) failed() bool {
 // at once.
 func New(c Config, compilers int) *Registry {
 	return &Registry{
-		Config: c, modules: map[string]*module{}, commands: map[string]command{}, words: map[string]string{},
-		turn: make(chan struct{}, max(compilers, 1)),
+		Config: c, table: newTable(c.Own), leaving: map[*module]bool{}, turn: make(chan struct{}, max(compilers, 1)),
 	}
 }
 
@@ -107,20 +115,39 @@ type Spec struct {
 // It returns when the commands are known; a request waits for the rest. The
 // error says why the module may not run; it then has no command at all.
 func (r *Registry) Add(ctx context.Context, s Spec) error {
-	manifest, err := abi.ReadManifest(s.Wasm)
+	m, err := read(s)
 	if err != nil {
 		return err
 	}
-	m := &module{manifest: manifest, digest: s.Digest, ready: make(chan struct{})}
-	if m.grant, err = Grant(manifest, s.Granted); err != nil {
-		return fmt.Errorf("module %s: %w", manifest.Name, err)
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	r.mu.Lock()
+	err = r.table.add(m)
+	r.mu.Unlock()
+	if err != nil {
+		return err
 	}
-	if err := r.register(m, s.BuiltIn); err != nil {
-		return fmt.Errorf("module %s: %w", manifest.Name, err)
-	}
-	source := engine.Source{Name: manifest.Name, Wasm: s.Wasm, Grant: m.grant, Limits: narrowed(s.Limits, manifest.Limits)}
-	r.loading.Go(func() { r.load(ctx, m, source) })
+	r.begin(func() {
+		r.load(ctx, m, s.Wasm)
+		r.tell(ctx, m)
+	})
 	return nil
+}
+
+// read makes a module of a spec, as far as that can be done without loading it.
+func read(s Spec) (*module, error) {
+	manifest, err := abi.ReadManifest(s.Wasm)
+	if err != nil {
+		return nil, err
+	}
+	grant, err := Grant(manifest, s.Granted)
+	if err != nil {
+		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
+	}
+	return &module{
+		manifest: manifest, digest: s.Digest, builtIn: s.BuiltIn, grant: grant,
+		limits: narrowed(s.Limits, manifest.Limits), ready: make(chan struct{}),
+	}, nil
 }
 
 // ErrNotGranted is returned for a module that asks for a capability which the
@@ -166,46 +193,18 @@ func narrowed(l engine.Limits, asks abi.LimitRequest) engine.Limits {
 	return l
 }
 
-// register takes a module in, with all of its commands or not at all: the
-// first owner of a command or a word keeps it.
-func (r *Registry) register(m *module, builtIn bool) error {
+// begin runs work that Close waits for. It reports false, and runs nothing, if
+// that came first.
+func (r *Registry) begin(work func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	name := m.manifest.Name
-	if _, taken := r.modules[name]; taken {
-		return errors.New("there is a module of that name already")
+	if !r.closed {
+		r.working.Go(work)
 	}
-	words := map[string]string{}
-	for _, c := range m.manifest.Commands {
-		if owner, taken := r.commands[c.Name]; taken {
-			return fmt.Errorf("command /%s belongs to module %s", c.Name, owner.module)
-		}
-		if c.Who == abi.WhoAnybody && !builtIn {
-			return fmt.Errorf("command /%s: only built-in modules may answer anybody", c.Name)
-		}
-		for _, word := range wordsOf(c) {
-			owner, taken := r.words[word]
-			if twin, twice := words[word]; twice && twin != c.Name {
-				owner, taken = twin, true
-			}
-			if taken {
-				return fmt.Errorf("command /%s: the word %q belongs to /%s", c.Name, word, owner)
-			}
-			words[word] = c.Name
-		}
-	}
-	r.modules[name] = m
-	r.order = append(r.order, name)
-	for _, c := range m.manifest.Commands {
-		r.commands[c.Name] = command{Command: c, module: name}
-	}
-	for word, command := range words {
-		r.words[word] = command
-	}
-	return nil
+	return !r.closed
 }
 
-func (r *Registry) load(ctx context.Context, m *module, source engine.Source) {
+func (r *Registry) load(ctx context.Context, m *module, wasm []byte) {
 	defer close(m.ready)
 	select {
 	case r.turn <- struct{}{}:
@@ -215,46 +214,84 @@ func (r *Registry) load(ctx context.Context, m *module, source engine.Source) {
 		return
 	}
 	began := time.Now()
-	m.runner, m.err = r.Load(ctx, source)
-	log := r.Log.With(zap.String("module", source.Name), zap.String("digest", m.digest), zap.Duration("took", time.Since(began)))
-	if m.err != nil && ctx.Err() != nil {
-		return // the bot stops
-	}
-	if m.err != nil {
+	m.runner, m.err = r.Load(ctx, engine.Source{Name: m.manifest.Name, Wasm: wasm, Grant: m.grant, Limits: m.limits})
+	m.took = time.Since(began)
+}
+
+// tell logs how loading ended.
+func (r *Registry) tell(ctx context.Context, m *module) {
+	log := r.Log.With(zap.String("module", m.manifest.Name), zap.String("digest", m.digest), zap.Duration("took", m.took))
+	switch {
+	case m.err == nil:
+		log.Info("module loaded", zap.String("event", "module.loaded"), zap.Stringer("grant", m.grant))
+	case ctx.Err() == nil: // otherwise the bot stops
 		log.Error("a module cannot be loaded", zap.String("event", "module.rejected"), zap.Error(m.err))
-		return
 	}
-	log.Info("module loaded", zap.String("event", "module.loaded"), zap.Stringer("grant", m.grant))
 }
 
 // Loaded waits until every module that was added is loaded, or could not be.
-func (r *Registry) Loaded() { r.loading.Wait() }
+func (r *Registry) Loaded() {
+	r.mu.RLock()
+	modules := slices.Collect(maps.Values(r.modules))
+	r.mu.RUnlock()
+	for _, m := range modules {
+		<-m.ready
+	}
+}
 
 // loadingGrace is how long Close waits for a module that is being compiled.
 const loadingGrace = 2 * time.Second
 
-// Close frees all modules. No request may be under way. A compiler cannot be
+// Close frees all modules. No request and no Replace may be under way. A compiler cannot be
 // interrupted: a module that it still works on is left to the end of the
 // process.
 func (r *Registry) Close(ctx context.Context) error {
-	loaded := make(chan struct{})
-	go func() { r.loading.Wait(); close(loaded) }()
-	select {
-	case <-loaded:
-	case <-time.After(loadingGrace):
+	r.mu.Lock()
+	r.closed = true
+	modules := slices.AppendSeq(slices.Collect(maps.Values(r.modules)), maps.Keys(r.leaving))
+	r.mu.Unlock()
+	grace, cancel := context.WithTimeout(ctx, loadingGrace)
+	defer cancel()
+	loaded := wait(grace, func() {
+		for _, m := range modules {
+			<-m.ready
+		}
+	})
+	if !loaded {
 		r.Log.Info("a module is still being compiled; it is given up", zap.String("event", "module.abandoned"))
 	}
 	var errs []error
-	for _, m := range r.modules {
+	for _, m := range modules {
 		select {
 		case <-m.ready:
-			if m.runner != nil {
-				errs = append(errs, m.runner.Close(ctx))
-			}
+			errs = append(errs, m.close(ctx))
 		default:
 		}
 	}
+	if loaded {
+		wait(ctx, r.working.Wait)
+	}
 	return errors.Join(errs...)
+}
+
+// wait reports whether work ended before the context did.
+func wait(ctx context.Context, work func()) bool {
+	ended := make(chan struct{})
+	go func() { work(); close(ended) }()
+	select {
+	case <-ended:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// close frees a module that is ready.
+func (m *module) close(ctx context.Context) error {
+	if m.runner == nil {
+		return nil
+	}
+	return m.runner.Close(ctx)
 }
 
 // unavailable is the fault of a module that could not be loaded.
@@ -264,15 +301,42 @@ func (u *unavailable) Error() string       { return "the module is not loaded: "
 func (u *unavailable) Unwrap() error       { return u.cause }
 func (u *unavailable) FaultCode() abi.Code { return abi.Unavailable }
 
-// Invoke lets a module handle a request, the JSON of an [abi.Request]. The
-// code and the reply are the module's own.
-func (r *Registry) Invoke(ctx context.Context, name string, actor abi.Actor, log *zap.Logger, request []byte) (abi.Code, []byte, error) {
+// take returns the module of that name, or nil. It is not closed until its
+// users are done.
+func (r *Registry) take(name string) *module {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	m := r.modules[name]
+	if m != nil {
+		m.users.Add(1)
+	}
+	return m
+}
+
+// Await returns when a module is loaded or could not be, when there is none of
+// that name, or when the context ends.
+func (r *Registry) Await(ctx context.Context, name string) {
 	r.mu.RLock()
 	m := r.modules[name]
 	r.mu.RUnlock()
 	if m == nil {
+		return
+	}
+	select {
+	case <-m.ready:
+	case <-ctx.Done():
+	}
+}
+
+// Invoke lets a module handle a request, the JSON of an [abi.Request]. The
+// code and the reply are the module's own. pass is what the request brings
+// along; if the user must be asked first, the error is a [*capability.Asked].
+func (r *Registry) Invoke(ctx context.Context, name string, actor abi.Actor, pass *capability.Pass, log *zap.Logger, request []byte) (abi.Code, []byte, error) {
+	m := r.take(name)
+	if m == nil {
 		return abi.Internal, nil, &unavailable{errors.New("there is none of that name")}
 	}
+	defer m.users.Done()
 	select {
 	case <-m.ready:
 	case <-ctx.Done():
@@ -282,11 +346,22 @@ func (r *Registry) Invoke(ctx context.Context, name string, actor abi.Actor, log
 		return abi.Internal, nil, &unavailable{m.err}
 	}
 	log = log.With(zap.String("module", name))
-	answer, err := m.runner.Invoke(ctx, &hostcall.Caller{Module: name, Grant: m.grant, Actor: actor, Log: log}, request)
+	caller := &hostcall.Caller{Module: name, Digest: m.digest, Grant: m.grant, Actor: actor, Pass: pass, Log: log}
+	if pass != nil {
+		caller.Trace = pass.Trace
+	}
+	answer, err := m.runner.Invoke(ctx, caller, request)
 	log.Debug("invocation ended", zap.String("event", "module.invoked"), zap.Stringer("code", answer.Code),
 		zap.Duration("took", answer.Used.Time), zap.Uint32("memory", answer.Used.Memory), zap.Int("host_calls", answer.Used.HostCalls))
 	if fault := (*engine.Fault)(nil); errors.As(err, &fault) && fault.Stack != "" {
 		log.Debug("stack", zap.String("event", "module.stack"), zap.String("stack", fault.Stack))
+	}
+	if d := caller.Demand; d != nil {
+		asked := &capability.Asked{Verdict: capability.AskSession, Act: d.Act}
+		if d.Code == abi.ConfirmRequired {
+			asked.Verdict = capability.AskConfirm
+		}
+		return abi.Internal, nil, asked
 	}
 	return answer.Code, answer.Reply, err
 }
@@ -308,6 +383,11 @@ func (r *Registry) Describe(role string) abi.BotInfo {
 			if !c.Hidden && permits(c.Who, role) {
 				info.Commands = append(info.Commands, abi.BotCommand{Name: c.Name, Description: c.Description, Module: name})
 			}
+		}
+	}
+	for _, c := range r.Own {
+		if permits(c.Who, role) {
+			info.Commands = append(info.Commands, abi.BotCommand{Name: c.Name, Description: c.Description})
 		}
 	}
 	return info
@@ -333,7 +413,7 @@ func (r *Registry) Menu(section, role string) *chat.Keyboard {
 	defer r.mu.RUnlock()
 	var entries []abi.MenuEntry
 	for _, c := range r.commands {
-		if r.modules[c.module].failed() {
+		if m := r.modules[c.module]; m == nil || m.failed() {
 			continue
 		}
 		for _, e := range c.Menus {

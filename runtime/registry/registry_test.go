@@ -210,12 +210,12 @@ func TestInvokeWaitsAndTellsWhatIsNotThere(t *testing.T) {
 	r := newRegistry(t)
 	add(t, r, wasm(t, "good", nil))
 	add(t, r, wasm(t, "broken", nil))
-	if _, reply, err := r.Invoke(ctx, "good", abi.Actor{}, zap.NewNop(), []byte("x")); err != nil || string(reply) != "x" {
+	if _, reply, err := r.Invoke(ctx, "good", abi.Actor{}, nil, zap.NewNop(), []byte("x")); err != nil || string(reply) != "x" {
 		t.Errorf("got %s, %v", reply, err)
 	}
 	for _, name := range []string{"broken", "missing"} {
 		var fault interface{ FaultCode() abi.Code }
-		if _, _, err := r.Invoke(ctx, name, abi.Actor{}, zap.NewNop(), nil); !errors.As(err, &fault) || fault.FaultCode() != abi.Unavailable {
+		if _, _, err := r.Invoke(ctx, name, abi.Actor{}, nil, zap.NewNop(), nil); !errors.As(err, &fault) || fault.FaultCode() != abi.Unavailable {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
