@@ -83,7 +83,7 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 	if err != nil {
 		return err
 	}
-	p.bind(ctx, t, m, id)
+	p.bind(t, m, id)
 	switch {
 	case t.reply.DeleteAfter > 0:
 		p.deleteLater(ctx, t, id, time.Duration(t.reply.DeleteAfter)*time.Second)
@@ -96,14 +96,19 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 // bind ties the buttons to the message that carries them, before anything else
 // of this chat is handled: a token sent along with another message's id must
 // not change that message.
-func (p *Pipeline) bind(ctx context.Context, t *passage, m chat.Message, id int) {
+func (p *Pipeline) bind(t *passage, m chat.Message, id int) {
 	if len(m.Inline) == 0 || t.keyboard.Message == id {
 		return
 	}
 	t.keyboard.Message = id
-	if err := p.keep(ctx, t.keyboard); err != nil {
+	value, err := t.keyboard.encode()
+	if err != nil {
 		t.log.Warn("a keyboard is not tied to its message", zap.String("event", "store.error"), zap.Error(err))
+		return
 	}
+	// It is tied in memory at once. If the process dies before it is on disk, the
+	// tokens are still those of this user in this chat.
+	p.Keyboards.PutKeyboardLater(t.keyboard.id, p.Now().Add(keyboardLifetime), value)
 }
 
 func (p *Pipeline) undelivered(ctx context.Context, t *passage, err error) outcome {
@@ -119,7 +124,7 @@ func (p *Pipeline) undelivered(ctx context.Context, t *passage, err error) outco
 // overflow tells, without waiting in the lane that is full, that an update is
 // dropped.
 func (p *Pipeline) overflow(t *passage) {
-	told := p.decide(t).Allowed && p.permit(func() bool {
+	told := p.decide(t).Allowed && p.locked(func() bool {
 		return p.laneNotice.Add(t.update.From.ID, p.Now()).Allowed
 	})
 	if told && p.lanes.aside(func(ctx context.Context) {

@@ -61,17 +61,31 @@ func readToken(data string) (id string, n int, ok bool) {
 	return id, int(number), found && err == nil
 }
 
-func (p *Pipeline) keep(ctx context.Context, k keyboard) error {
+func readKeyboard(value []byte) (k keyboard, err error) {
+	err = json.Unmarshal(value, &k)
+	return k, err
+}
+
+func (k keyboard) encode() ([]byte, error) {
 	var value bytes.Buffer
 	encoder := json.NewEncoder(&value)
 	encoder.SetEscapeHTML(false) // nothing here is HTML, and it would grow sixfold
 	if err := encoder.Encode(k); err != nil {
-		return fmt.Errorf("keyboard: %w", err)
+		return nil, fmt.Errorf("keyboard: %w", err)
 	}
 	if value.Len() > maxKeyboard {
-		return fmt.Errorf("%w: %d bytes, at most %d", errKeyboardSize, value.Len(), maxKeyboard)
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", errKeyboardSize, value.Len(), maxKeyboard)
 	}
-	return p.Keyboards.PutKeyboard(ctx, k.id, p.Now().Add(keyboardLifetime), value.Bytes())
+	return value.Bytes(), nil
+}
+
+// keep returns when the tokens are good, also after a restart.
+func (p *Pipeline) keep(ctx context.Context, k keyboard) error {
+	value, err := k.encode()
+	if err != nil {
+		return err
+	}
+	return p.Keyboards.PutKeyboard(ctx, k.id, p.Now().Add(keyboardLifetime), value)
 }
 
 // button finds what a tap means. Callback data is untrusted: it may come from
@@ -87,7 +101,7 @@ func (p *Pipeline) button(t *passage) (button abi.Button, k keyboard, problem st
 		return button, k, textButtonExpired
 	}
 	if err == nil {
-		err = json.Unmarshal(value, &k)
+		k, err = readKeyboard(value)
 	}
 	switch {
 	case err != nil:

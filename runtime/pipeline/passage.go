@@ -14,7 +14,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/runtime/render"
 	"github.com/cofferdam-bot/cofferdam/security/access"
-	"github.com/cofferdam-bot/cofferdam/security/scrub"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
 // passage is one update on its way: each stage adds what it found out.
@@ -23,9 +23,17 @@ type passage struct {
 	log         *zap.Logger
 	entered     time.Time // when it came into the journal
 	interrupted bool      // its command may have run before a restart
+	trace       string    // its trace id
+	// handled is closed when the update is done; nil: nobody waits for that.
+	handled chan struct{}
 
 	role     access.Role     // access
 	route    chat.Route      // route
+	own      ownCommand      // route: a command of the host's own; nil: a module's
+	borrowed bool            // route: another module's button led here
+	approved *capability.Act // route: what a tap confirmed
+	code     string          // route: what may be a code, without a mention of the bot
+	hidden   bool            // its message is being deleted
 	reply    abi.Reply       // invoke
 	note     bool            // invoke: the reply says that something went wrong
 	rendered render.Rendered // render
@@ -34,30 +42,7 @@ type passage struct {
 	inPlace  bool            // route: a tap on the very message that its button was made for
 
 	answer sync.Once // a tap is answered exactly once
-}
-
-// enter gives an update its trace id, decodes it, and puts it into the lane of
-// its chat.
-func (p *Pipeline) enter(u chat.Received, since time.Time, started bool) {
-	log := p.Log.With(zap.String("trace_id", p.traceID()))
-	update, err := p.decode(u.Data)
-	if err != nil {
-		log.Warn("an update cannot be read", zap.String("event", "update.invalid"), zap.Int64("update_id", u.ID), zap.Error(err))
-		p.Journal.Done(u.ID)
-		return
-	}
-	update.ID = u.ID
-	t := &passage{update: update, interrupted: started, entered: since, log: log.With(
-		zap.String("user", scrub.ID(update.From.ID)), zap.String("chat", scrub.ID(update.Chat.ID)))}
-	if update.Kind != chat.Text && update.Kind != chat.Tap {
-		t.log.Debug("update ignored", zap.String("event", "update.ignored"), zap.String("reason", update.Reason))
-		p.ignore(t)
-		return
-	}
-	if !p.lanes.add(p.laneOf(t), t) {
-		t.log.Warn("too much waits in this chat", zap.String("event", "ratelimit.exceeded"), zap.String("reason", "lane_full"))
-		p.overflow(t)
-	}
+	shown  bool      // and the user saw it
 }
 
 // laneOf is the chat, for who may write there. Anybody else waits alone, so
@@ -83,15 +68,23 @@ func (p *Pipeline) decode(data []byte) (update chat.Update, err error) {
 // ignore ends an update that must not run anything. If it is a tap, its button
 // stops spinning all the same.
 func (p *Pipeline) ignore(t *passage) {
+	done := func() { p.Journal.Done(t.update.ID); t.release() }
 	if t.update.QueryID == "" {
-		p.Journal.Done(t.update.ID)
+		done()
 		return
 	}
 	if !p.lanes.aside(func(ctx context.Context) {
 		t.finishTap(ctx, p)
-		p.Journal.Done(t.update.ID)
+		done()
 	}) {
-		p.Journal.Done(t.update.ID)
+		done()
+	}
+}
+
+// release tells who waits for it that the update is done.
+func (t *passage) release() {
+	if t.handled != nil {
+		close(t.handled)
 	}
 }
 
@@ -124,15 +117,18 @@ func (t *passage) answerTap(ctx context.Context, p *Pipeline, text string, alert
 	if t.update.QueryID == "" {
 		return false
 	}
-	t.answer.Do(func() {
-		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-		defer cancel()
-		err := p.Sender.Answer(ctx, t.update.QueryID, clip(text, chat.MaxAnswer), alert)
-		if shown = err == nil; !shown {
-			t.log.Info("a tap could not be answered", zap.String("event", "telegram.answer"), zap.Error(err))
-		}
-	})
+	t.answer.Do(func() { shown = p.answerQuery(ctx, t, text, alert) })
 	return shown
+}
+
+func (p *Pipeline) answerQuery(ctx context.Context, t *passage, text string, alert bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	err := p.Sender.Answer(ctx, t.update.QueryID, clip(text, chat.MaxAnswer), alert)
+	if t.shown = err == nil; !t.shown {
+		t.log.Info("a tap could not be answered", zap.String("event", "telegram.answer"), zap.Error(err))
+	}
+	return t.shown
 }
 
 // tell says a sentence of the host's own to the user: as a dialog after a tap,
@@ -155,7 +151,11 @@ const noteLifetime = 15 * time.Second
 
 // deleteLater is done even while the bot stops: the message stands already.
 func (p *Pipeline) deleteLater(ctx context.Context, t *passage, id int, after time.Duration) {
-	if err := p.Delete(context.WithoutCancel(ctx), t.update.Chat.Address(), id, p.Now().Add(after)); err != nil {
+	p.deleteAt(ctx, t, t.update.Chat.Address(), id, after)
+}
+
+func (p *Pipeline) deleteAt(ctx context.Context, t *passage, to chat.Address, id int, after time.Duration) {
+	if err := p.Delete(context.WithoutCancel(ctx), to, id, p.Now().Add(after)); err != nil {
 		t.log.Warn("a deletion could not be kept", zap.String("event", "store.error"), zap.Error(err))
 	}
 }

@@ -1,14 +1,17 @@
 // Package pipeline is the one way of an update through the bot, from the
 // journal to the answer. This file is its table of contents.
 //
-//	Deliver: journal (durable, repeats dropped), then Telegram may be told
+//	Deliver: blocked strangers dropped; journal (durable, repeats dropped),
+//	         then Telegram may be told
 //	trace    a trace id; the update is decoded and put into its chat's lane
 //	fresh    too old to act upon?
-//	access   on the lists? else refused, at most a few times aloud
+//	access   on the lists? else refused, and blocked at the third time
 //	limit    too many updates of one user?
-//	route    command, button text or callback token -> module and command
+//	route    code, command, button text or callback token -> module and command
 //	gate     may this role run it?
-//	invoke   journal: started; a pristine instance of the module runs
+//	invoke   journal: started; a pristine instance of the module runs; if one of
+//	         its calls needs a session or a confirming tap, the user is asked,
+//	         and the command is kept
 //	render   blocks -> text and entities; buttons get their tokens
 //	send     edit or send; deletions are scheduled
 //	journal  done
@@ -26,8 +29,14 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/runtime/notice"
+	"github.com/cofferdam-bot/cofferdam/runtime/twofactor"
 	"github.com/cofferdam-bot/cofferdam/security/access"
+	"github.com/cofferdam-bot/cofferdam/security/audit"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/ratelimit"
+	"github.com/cofferdam-bot/cofferdam/security/session"
+	"github.com/cofferdam-bot/cofferdam/security/totp"
 )
 
 // stage is one step. It returns "" to go on, or the outcome with which the
@@ -61,6 +70,8 @@ const (
 	refused     outcome = "refused"
 	limited     outcome = "limited"
 	unknown     outcome = "unknown"
+	// asked: the user must send a code or tap first; the command is kept.
+	asked       outcome = "asked"
 	failed      outcome = "failed"
 	undelivered outcome = "undelivered"
 	// unfinished updates stay in the journal: the bot is stopping.
@@ -82,8 +93,12 @@ type Journal interface {
 // age.
 type Keyboards interface {
 	PutKeyboard(ctx context.Context, id string, expires time.Time, value []byte) error
+	// PutKeyboardLater does not wait for the disk.
+	PutKeyboardLater(id string, expires time.Time, value []byte)
 	// Keyboard returns the zero time if there is none of that id.
 	Keyboard(id string) (value []byte, expires time.Time, err error)
+	// DropKeyboards forgets those that a test picks.
+	DropKeyboards(ctx context.Context, picks func(value []byte) bool) (int, error)
 }
 
 // Modules knows which module handles what, and runs it.
@@ -93,9 +108,12 @@ type Modules interface {
 	ByText(ctx context.Context, text string) (route chat.Route, found, addressed bool)
 	// ByCommand finds a command by its name.
 	ByCommand(name string) (chat.Route, bool)
+	// Await returns when a module is loaded, could not be, or is not there.
+	Await(ctx context.Context, module string)
 	// Invoke runs a request, JSON of [abi.Request]. The code and the reply
-	// are the module's own; the error is that it broke a rule.
-	Invoke(ctx context.Context, module string, actor abi.Actor, log *zap.Logger, request []byte) (abi.Code, []byte, error)
+	// are the module's own; the error is that it broke a rule, or a
+	// [*capability.Asked] if the user must be asked first.
+	Invoke(ctx context.Context, module string, actor abi.Actor, pass *capability.Pass, log *zap.Logger, request []byte) (abi.Code, []byte, error)
 	// Menu returns a section's reply keyboard, or nil.
 	Menu(section, role string) *chat.Keyboard
 }
@@ -116,17 +134,54 @@ type Access interface {
 	Decide(user, chat int64, private bool) access.Decision
 }
 
+// SecondFactor keeps the second factors of admins.
+type SecondFactor interface {
+	Standing(who twofactor.Person, now time.Time) (twofactor.Standing, error)
+	// Attempt returns when it is on disk that the code is used up, or counts
+	// as a wrong one.
+	Attempt(ctx context.Context, who twofactor.Person, code totp.Code, now time.Time) (totp.Result, []string, error)
+	// Enrol returns [twofactor.ErrEnrolled] for who is, unless renew is set, and
+	// [twofactor.ErrAtHost] for a secret that must not pass through a chat.
+	Enrol(ctx context.Context, who twofactor.Person, renew bool, now time.Time) (uri string, err error)
+}
+
+// Strangers keeps what is remembered of strangers over a restart. It does not
+// wait for the disk.
+type Strangers interface {
+	Remember(id int64, record access.Record)
+	Forget(id int64)
+}
+
+// Audit keeps records of what was allowed and denied (D5).
+type Audit interface {
+	Record(context.Context, audit.Entry) error
+}
+
+// Notices tell admins of what they should know.
+type Notices interface {
+	// Tell sends a text about a subject to all admins but one. It waits for
+	// nothing.
+	Tell(kind notice.Kind, subject string, except int64, text string)
+}
+
 // Config is what a Pipeline is made of. Every field is needed.
 type Config struct {
 	Journal   Journal
 	Keyboards Keyboards
 	// Delete arranges for a message to be deleted at a time, also over a
 	// restart.
-	Delete  func(ctx context.Context, to chat.Address, id int, at time.Time) error
-	Modules Modules
-	Sender  Sender
-	Access  Access
-	Decode  func([]byte) (chat.Update, error)
+	Delete       func(ctx context.Context, to chat.Address, id int, at time.Time) error
+	Modules      Modules
+	Sender       Sender
+	Access       Access
+	SecondFactor SecondFactor
+	Strangers    Strangers
+	Audit        Audit
+	Notices      Notices
+	// Writable reports whether the state can be written. While it cannot,
+	// what reads goes on, and nothing acts.
+	Writable func() bool
+	Decode   func([]byte) (chat.Update, error)
 	// MaxAge is telegram.max_update_age (A7).
 	MaxAge time.Duration
 	// UserLimit bounds the updates of a user (A8).
@@ -143,20 +198,31 @@ type Config struct {
 type Pipeline struct {
 	Config
 	lanes *lanes
-	// guard protects the windows.
+	// guard protects all below.
 	guard           sync.Mutex
-	strangerRefusal *ratelimit.Window
+	strikes         access.Strikes
 	strangerCommand *ratelimit.Window
+	strangerAnswer  *ratelimit.Window
 	laneNotice      *ratelimit.Window
+	sessions        session.Table[command]
+	confirmations   session.Confirmations[confirmation]
+	// forgotten counts calls of Forget: a code that was on its way opens no
+	// session for who lost it meanwhile.
+	forgotten  int
+	unrecorded unrecorded
 }
 
-// Bounds on what strangers get to hear (A2, A3), and on how many of them are
-// remembered.
+// What strangers may ask of what is open to anybody (A2).
 const (
-	strangerRefusals = 2
 	strangerCommands = 3
 	strangerSpan     = time.Hour
-	strangersAtMost  = 10_000
+)
+
+// All strangers together hear so much. Telegram lets a bot send 30 messages a
+// second: without this bound, many ids at once would take them from users.
+const (
+	strangerAnswers    = 60
+	strangerAnswerSpan = time.Minute
 )
 
 // A user hears of a full lane once in this time, while it stays full.
@@ -169,44 +235,24 @@ const (
 func New(c Config) *Pipeline {
 	p := &Pipeline{
 		Config:          c,
-		strangerRefusal: ratelimit.New(strangerRefusals, strangerSpan, strangersAtMost),
-		strangerCommand: ratelimit.New(strangerCommands, strangerSpan, strangersAtMost),
+		strangerCommand: ratelimit.New(strangerCommands, strangerSpan, access.StrangersAtMost),
+		strangerAnswer:  ratelimit.New(strangerAnswers, strangerAnswerSpan, 1),
 		laneNotice:      ratelimit.New(1, laneNoticeSpan, laneNotices),
 	}
 	p.lanes = newLanes(p.handle)
 	return p
 }
 
-// Deliver takes updates over. When it returns without an error they are on
-// disk and Telegram may forget them; what was seen before is dropped (A6). It
-// waits while too much is waiting.
-func (p *Pipeline) Deliver(ctx context.Context, updates []chat.Received) error {
-	if err := p.lanes.waitForRoom(ctx, len(updates)); err != nil {
-		return err
-	}
-	fresh, err := p.Journal.Accept(ctx, updates, p.Now())
-	if err != nil {
-		return err
-	}
-	if n := len(updates) - len(fresh); n > 0 {
-		p.Log.Info("updates that were handled before are dropped", zap.String("event", "update.duplicate"), zap.Int("count", n))
-	}
-	for _, u := range fresh {
-		p.enter(u, p.Now(), false)
-	}
-	return nil
-}
-
-// Resume takes up an update that was in the journal when the bot started, since
-// the given time. started tells that its command may have run: it is reported,
-// not repeated.
-func (p *Pipeline) Resume(u chat.Received, since time.Time, started bool) {
-	p.enter(u, since, started)
-}
-
 // Close lets running commands end, as long as the context allows, and leaves
 // what waits in the journal.
 func (p *Pipeline) Close(ctx context.Context) { p.lanes.close(ctx) }
+
+// locked asks something about what the guard protects.
+func (p *Pipeline) locked(ask func() bool) bool {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	return ask()
+}
 
 // handle takes one update through all stages.
 func (p *Pipeline) handle(ctx context.Context, t *passage) {
@@ -217,12 +263,14 @@ func (p *Pipeline) handle(ctx context.Context, t *passage) {
 // answered is done for certain: the rest stays in the journal.
 func (p *Pipeline) finish(ctx context.Context, t *passage, end outcome) {
 	t.finishTap(ctx, p)
+	p.hideCode(ctx, t, end)
 	if ctx.Err() != nil && end != answered {
 		end = unfinished
 	}
 	if end != unfinished {
 		p.Journal.Done(t.update.ID)
 	}
+	t.release()
 	t.logEnd(end, p.Now())
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/security/access"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/ratelimit"
 )
 
@@ -44,6 +45,10 @@ type rig struct {
 	keyboards *fakeKeyboards
 	modules   *fakeModules
 	sender    *fakeSender
+	factors   *fakeFactors
+	strangers *fakeStrangers
+	audit     *fakeAudit
+	notices   *fakeNotices
 	mu        sync.Mutex
 	deletions []deletion
 	logs      *observer.ObservedLogs
@@ -75,6 +80,10 @@ func newRig(t *testing.T) *rig {
 		keyboards: &fakeKeyboards{values: map[string]kept{}},
 		modules:   &fakeModules{invoke: func(context.Context, abi.Request) (abi.Code, []byte, error) { return saying("done") }},
 		sender:    &fakeSender{},
+		factors:   newFakeFactors(),
+		strangers: &fakeStrangers{kept: map[int64]access.Record{}},
+		audit:     &fakeAudit{},
+		notices:   &fakeNotices{},
 	}
 	r.Pipeline = New(Config{
 		Journal: r.journal, Keyboards: r.keyboards, Modules: r.modules, Sender: r.sender,
@@ -84,8 +93,10 @@ func newRig(t *testing.T) *rig {
 			r.deletions = append(r.deletions, deletion{to.Chat, id, time.Until(at)})
 			return nil
 		},
-		Access: access.New(access.Policy{Users: []int64{admin, user, friend}, Admins: []int64{admin}, GroupChats: []int64{group}}),
-		Decode: decodeFake, MaxAge: maxAge, UserLimit: ratelimit.New(8, 10*time.Second, 100),
+		SecondFactor: r.factors, Strangers: r.strangers, Audit: r.audit, Notices: r.notices,
+		Writable: r.journal.writable,
+		Access:   access.New(access.Policy{Users: []int64{admin, user, friend}, Admins: []int64{admin}, GroupChats: []int64{group}}),
+		Decode:   decodeFake, MaxAge: maxAge, UserLimit: ratelimit.New(8, 10*time.Second, 100),
 		Log: zap.New(core), Now: time.Now, Random: rand.Reader, Zone: time.UTC,
 	})
 	return r
@@ -223,6 +234,7 @@ type fakeJournal struct {
 	seen          map[int64]bool
 	started, done []int64
 	broken        error
+	full          bool
 }
 
 func (j *fakeJournal) Accept(_ context.Context, list []chat.Received, _ time.Time) (fresh []chat.Received, err error) {
@@ -247,6 +259,22 @@ func (j *fakeJournal) Started(_ context.Context, id int64) error {
 		j.started = append(j.started, id)
 	}
 	return j.broken
+}
+
+// fill makes the disk full, or gives it room again.
+func (j *fakeJournal) fill(full bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.full, j.broken = full, nil
+	if full {
+		j.broken = errBroken
+	}
+}
+
+func (j *fakeJournal) writable() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !j.full
 }
 
 func (j *fakeJournal) Done(id int64) {
@@ -292,12 +320,33 @@ func (k *fakeKeyboards) Keyboard(id string) ([]byte, time.Time, error) {
 	return k.values[id].value, k.values[id].expires, k.broken
 }
 
+func (k *fakeKeyboards) PutKeyboardLater(id string, expires time.Time, value []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.values[id] = kept{value, expires}
+}
+
+func (k *fakeKeyboards) DropKeyboards(_ context.Context, picks func([]byte) bool) (n int, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, v := range k.values {
+		if picks(v.value) {
+			delete(k.values, id)
+			n++
+		}
+	}
+	return n, k.broken
+}
+
 // fakeModules has the commands /view for users, /manage for admins and /open
 // for anybody, all of one module.
 type fakeModules struct {
 	mu       sync.Mutex
 	invoke   func(context.Context, abi.Request) (abi.Code, []byte, error)
 	requests []abi.Request
+	passes   []capability.Pass
+	// gated stands for the gate before a host call.
+	gated func(*capability.Pass) error
 }
 
 var commands = map[string]string{"view": abi.WhoUser, "manage": abi.WhoAdmin, "open": abi.WhoAnybody, "nobody": ""}
@@ -312,6 +361,9 @@ func (m *fakeModules) ByText(_ context.Context, text string) (chat.Route, bool, 
 }
 
 func (m *fakeModules) ByCommand(name string) (chat.Route, bool) {
+	if _, itsOwn := own[name]; itsOwn {
+		return chat.Route{Command: name, Who: abi.WhoAdmin}, true
+	}
 	who, found := commands[name]
 	return chat.Route{Module: "mod", Command: name, Who: who}, found
 }
@@ -322,15 +374,23 @@ func (m *fakeModules) set(invoke func(context.Context, abi.Request) (abi.Code, [
 	m.invoke = invoke
 }
 
-func (m *fakeModules) Invoke(ctx context.Context, module string, _ abi.Actor, _ *zap.Logger, data []byte) (abi.Code, []byte, error) {
+func (m *fakeModules) Await(context.Context, string) {}
+
+func (m *fakeModules) Invoke(ctx context.Context, module string, _ abi.Actor, pass *capability.Pass, _ *zap.Logger, data []byte) (abi.Code, []byte, error) {
 	var q abi.Request
 	if err := json.Unmarshal(data, &q); err != nil {
 		return abi.Internal, nil, err
 	}
 	m.mu.Lock()
 	m.requests = append(m.requests, q)
-	invoke := m.invoke
+	m.passes = append(m.passes, *pass)
+	invoke, gated := m.invoke, m.gated
 	m.mu.Unlock()
+	if gated != nil {
+		if err := gated(pass); err != nil {
+			return abi.Internal, nil, err
+		}
+	}
 	return invoke(ctx, q)
 }
 
@@ -405,6 +465,9 @@ func (s *fakeSender) Edit(ctx context.Context, to chat.Address, id int, m chat.M
 func content(m chat.Message) string {
 	if m.Document != nil {
 		return "file " + m.Document.Name
+	}
+	if m.Photo != nil {
+		return "photo " + m.Photo.Name
 	}
 	return m.Text
 }

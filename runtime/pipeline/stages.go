@@ -12,6 +12,8 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/runtime/render"
 	"github.com/cofferdam-bot/cofferdam/security/access"
+	"github.com/cofferdam-bot/cofferdam/security/audit"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
 // fresh stops what is too old to act upon (A7). Telegram does not date taps:
@@ -32,43 +34,6 @@ func (p *Pipeline) fresh(ctx context.Context, t *passage) outcome {
 
 func (p *Pipeline) decide(t *passage) access.Decision {
 	return p.Access.Decide(t.update.From.ID, t.update.Chat.ID, t.update.Chat.Private)
-}
-
-// access lets those on the lists through. A stranger may run what is open to
-// anybody, in a private chat, a few times an hour; else a stranger hears a
-// short refusal twice and then nothing.
-func (p *Pipeline) access(ctx context.Context, t *passage) outcome {
-	decision := p.decide(t)
-	if decision.Allowed {
-		t.role = decision.Role
-		return onward
-	}
-	if p.openToAnybody(ctx, t) && p.permit(func() bool {
-		return p.strangerCommand.Add(t.update.From.ID, p.Now()).Allowed
-	}) {
-		return onward
-	}
-	t.log.Info("refused", zap.String("event", "access.denied"), zap.String("reason", decision.Reason))
-	aloud := t.update.Chat.Private || t.update.Kind == chat.Tap
-	if aloud && p.permit(func() bool { return p.strangerRefusal.Add(t.update.From.ID, p.Now()).Allowed }) {
-		p.tell(ctx, t, textStranger)
-	}
-	t.hush()
-	return refused
-}
-
-func (p *Pipeline) permit(ask func() bool) bool {
-	p.guard.Lock()
-	defer p.guard.Unlock()
-	return ask()
-}
-
-func (p *Pipeline) openToAnybody(ctx context.Context, t *passage) bool {
-	if t.update.Kind != chat.Text || !t.update.Chat.Private {
-		return false
-	}
-	route, found, _ := p.Modules.ByText(ctx, t.update.Text)
-	return found && route.Who == abi.WhoAnybody
 }
 
 // limit bounds how much one user may ask (A8). The first refusal is told.
@@ -100,8 +65,20 @@ func (p *Pipeline) route(ctx context.Context, t *passage) outcome {
 	if t.update.Kind == chat.Tap {
 		return p.routeTap(ctx, t)
 	}
+	if p.isCode(ctx, t) {
+		t.own, t.route.Who = (*Pipeline).code, abi.WhoAdmin
+		return onward
+	}
 	route, found, addressed := p.Modules.ByText(ctx, t.update.Text)
 	switch {
+	case found && route.Module == "":
+		t.route, t.own = route, own[route.Command]
+		return onward
+	case found && t.role >= access.Admin && isBareCode(route.Text):
+		// A module could ask for one.
+		p.deleteCode(ctx, t)
+		p.tell(ctx, t, textCodeAlone)
+		return refused
 	case found:
 		t.route = route
 		return onward
@@ -116,6 +93,9 @@ func (p *Pipeline) route(ctx context.Context, t *passage) outcome {
 // routeTap finds what stands behind a callback token. Callback data is
 // untrusted: it may come from a button that the bot never sent (Bot API).
 func (p *Pipeline) routeTap(ctx context.Context, t *passage) outcome {
+	if id, yes, ok := readConfirmToken(t.update.Data); ok {
+		return p.routeConfirmation(ctx, t, id, yes)
+	}
 	button, from, problem := p.button(t)
 	if problem != "" {
 		p.tell(ctx, t, problem)
@@ -128,7 +108,14 @@ func (p *Pipeline) routeTap(ctx context.Context, t *passage) outcome {
 			p.tell(ctx, t, textButtonDead)
 			return unknown
 		}
-		t.route = route
+		if route.Module == "" {
+			// The host's own commands are typed: a button that shows a secret
+			// could say anything.
+			p.tell(ctx, t, textButtonDead)
+			return refused
+		}
+		route.Text = button.Text
+		t.route, t.borrowed = route, route.Module != from.Module
 		return onward
 	}
 	t.route = chat.Route{Module: from.Module, Action: button.Action, Args: button.Args, Who: from.Who}
@@ -142,6 +129,7 @@ func (p *Pipeline) gate(ctx context.Context, t *passage) outcome {
 		return onward
 	}
 	t.log.Warn("refused", zap.String("event", "access.denied"), zap.String("reason", "role"), zap.String("command", t.route.Command))
+	p.record(ctx, t, audit.Entry{Event: "access.denied", Module: t.route.Module, Decision: "deny", Reason: "role"})
 	p.tell(ctx, t, textNotForYou)
 	return refused
 }
@@ -165,13 +153,42 @@ const (
 	answerAfter = 3 * time.Second
 )
 
-// invoke runs the module and reads its reply.
+// invoke runs what the update asks for: one of the host's own commands, or a
+// module's.
 func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
+	if t.own == nil {
+		// A module that is still being compiled has not started the command: if
+		// the process dies meanwhile, the next one runs it.
+		stop := p.showWork(ctx, t)
+		p.Modules.Await(ctx, t.route.Module)
+		stop()
+		if ctx.Err() != nil {
+			return unfinished
+		}
+	}
 	if err := p.Journal.Started(ctx, t.update.ID); err != nil {
 		t.log.Error("the journal cannot be written", zap.String("event", "store.error"), zap.Error(err))
-		p.tell(ctx, t, textInternal)
-		return failed
+		// What only reads may go on: to do it twice after a crash harms nobody.
+		// Its pass lets nothing act.
+		if p.Writable() || ctx.Err() != nil {
+			p.tell(ctx, t, textInternal)
+			return failed
+		}
 	}
+	if t.own != nil {
+		if end := t.own(p, ctx, t); end != onward {
+			return end
+		}
+		// A code came, and the command that waited for it runs now.
+		if end := p.gate(ctx, t); end != onward {
+			return end
+		}
+	}
+	return p.runModule(ctx, t)
+}
+
+// runModule runs the module and reads its reply.
+func (p *Pipeline) runModule(ctx context.Context, t *passage) outcome {
 	actor := abi.Actor{ID: t.update.From.ID, Role: t.role.String(), Name: t.update.From.FirstName}
 	request, err := json.Marshal(abi.Request{
 		Version: abi.Version, Command: t.route.Command, Action: t.route.Action, Args: t.route.Args, Text: t.route.Text,
@@ -181,9 +198,13 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 		return p.fail(ctx, t, textInternal, err)
 	}
 	stop := p.showWork(ctx, t)
-	code, reply, err := p.Modules.Invoke(ctx, t.route.Module, actor, t.log, request)
+	code, reply, err := p.Modules.Invoke(ctx, t.route.Module, actor, p.pass(ctx, t), t.log, request)
 	stop()
-	if err != nil {
+	var question *capability.Asked
+	switch {
+	case errors.As(err, &question):
+		return p.ask(ctx, t, question)
+	case err != nil:
 		return p.fail(ctx, t, faultText(err, t.route.Module), err)
 	}
 	if code != abi.OK {
@@ -215,7 +236,11 @@ func (p *Pipeline) fail(ctx context.Context, t *passage, text string, err error)
 	if ctx.Err() != nil {
 		return unfinished
 	}
-	t.log.Warn("a command failed", zap.String("event", "command.failed"), zap.String("module", t.route.Module), zap.Error(err))
+	event := "command.failed"
+	if code := faultCode(err); code == abi.Limit || code == abi.Timeout {
+		event = "limit.exceeded"
+	}
+	t.log.Warn("a command failed", zap.String("event", event), zap.String("module", t.route.Module), zap.Error(err))
 	p.tell(ctx, t, text)
 	return failed
 }

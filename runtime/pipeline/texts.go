@@ -8,28 +8,46 @@ import (
 
 // The host's own sentences, all of them.
 const (
-	textExpired       = "⌛ That message waited too long, so nothing was done. Send it again if you still want it."
-	textInterrupted   = "⚠️ The bot was restarted while it worked on your last command. It may or may not have been carried out; it was not repeated. Please look before you try again."
-	textStranger      = "🚫 You are not on this bot's list. /getmyid tells the ids that its operator needs to let you in."
-	textSlowDown      = "🐢 Slow down, please. Try again in a few seconds."
-	textLaneFull      = "🐢 Too much is waiting in this chat. Try again when it has been answered."
-	textUnknown       = "🤷 I do not know that command. /help lists what I can do."
-	textNotForYou     = "🚫 That is for admins only."
-	textButtonExpired = "⌛ This button has expired. Send the command again for a fresh view."
-	textButtonOther   = "🚫 This button belongs to somebody else, or to another chat. Send the command yourself."
-	textButtonDead    = "🤷 What this button did is no longer there."
-	textInternal      = "💥 Something went wrong inside the bot. The log has the reason."
-	textBadReply      = "💥 The module gave an answer that cannot be shown. The log has the reason."
+	textExpired        = "⌛ That message waited too long, so nothing was done. Send it again if you still want it."
+	textInterrupted    = "⚠️ The bot was restarted while it worked on your last command. It may or may not have been carried out; it was not repeated. Please look before you try again."
+	textStranger       = "🚫 You are not on this bot's list. /getmyid tells the ids that its operator needs to let you in."
+	textSlowDown       = "🐢 Slow down, please. Try again in a few seconds."
+	textLaneFull       = "🐢 Too much is waiting in this chat. Try again when it has been answered."
+	textUnknown        = "🤷 I do not know that command. /help lists what I can do."
+	textNotForYou      = "🚫 That is for admins only."
+	textButtonExpired  = "⌛ This button has expired. Send the command again for a fresh view."
+	textButtonOther    = "🚫 This button belongs to somebody else, or to another chat. Send the command yourself."
+	textButtonDead     = "🤷 What this button did is no longer there."
+	textInternal       = "💥 Something went wrong inside the bot. The log has the reason."
+	textCodeShape      = "🔢 A code is exactly six digits, 0 to 9, such as 123456 or /123456. That one was not counted; your message is deleted."
+	textCodeInGroup    = "🔢 Send codes in our private chat, or here when I ask for one. The code was not used. I delete your message if I am permitted to here."
+	textCodeAlone      = "🔢 Send a code alone, not behind a command: no module may read it. It was not used, and your message is deleted."
+	textAtHost         = "🔐 Your secret was drawn at the host, so it is not shown here. Scan it there and send me its first code. To start anew, somebody at the host runs cofferdam totp enroll again."
+	textNoBackups      = "🗝 Your backup codes could not be sent to our private chat. /qrcode, while this session lasts, sets up a new authenticator with new ones."
+	textRightsChanged  = "🔒 Your rights changed at this moment, so no session was opened. Send the next code if you still may."
+	textSessionOpen    = "🔓 That code is right. Your session in this chat lasts 10 minutes; /logout ends it."
+	textNoSession      = "🔒 You have no session."
+	textLoggedOut      = "🔒 Your sessions are closed."
+	textPrivateOnly    = "🚫 I do that in a private chat only."
+	textConfirmExpired = "⌛ That question is answered already, or a minute has passed. Nothing was done. Give the command again if you still want it."
+	textCancelled      = "Cancelled. Nothing was done."
+	textStateFull      = "💾 The bot cannot write its state: is the disk full? What changes something is refused until it can."
+	textQR             = "🔐 Scan this with your authenticator app, then send me the six digits that it shows.\n\nWhoever sees this picture can make your codes: it is deleted in 60 seconds. /qrcode shows it again until the first code was accepted."
+	textBadReply       = "💥 The module gave an answer that cannot be shown. The log has the reason."
 )
+
+// faultCode is the code with which a module was ended.
+func faultCode(err error) abi.Code {
+	var fault interface{ FaultCode() abi.Code }
+	if errors.As(err, &fault) {
+		return fault.FaultCode()
+	}
+	return abi.Internal
+}
 
 // faultText says to a user why a module was ended.
 func faultText(err error, module string) string {
-	var fault interface{ FaultCode() abi.Code }
-	code := abi.Internal
-	if errors.As(err, &fault) {
-		code = fault.FaultCode()
-	}
-	switch code {
+	switch faultCode(err) {
 	case abi.Timeout:
 		return "⏱ The module " + module + " took too long and was stopped."
 	case abi.Limit:
