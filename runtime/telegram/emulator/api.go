@@ -18,6 +18,8 @@ type Persona struct {
 	Role  string // "admin", "user" or "stranger": for the page's looks, it grants nothing
 	About string // what the person may do, in a few words
 	Chats []int64
+	// Authenticator, if there is one, lets the page show this person's one-time codes; nil shows none.
+	Authenticator Authenticator
 }
 
 // maxPageBody bounds what the page may post: one message.
@@ -94,6 +96,8 @@ type pagePersona struct {
 	Role     string     `json:"role"`
 	About    string     `json:"about"`
 	Chats    []pageChat `json:"chats"`
+	// Authenticator tells the page whether there is one to ask.
+	Authenticator bool `json:"authenticator"`
 }
 
 func pageMessageOf(m *message) pageMessage {
@@ -130,6 +134,7 @@ func pageMessageOf(m *message) pageMessage {
 type pageAPI struct {
 	s        *Server
 	personas []Persona
+	token    string
 }
 
 // routes of the API; the wrapped handlers return an error where there is something to refuse.
@@ -139,6 +144,7 @@ func (a *pageAPI) routes(mux *http.ServeMux) {
 	mux.Handle("POST /api/chats/{chat}/messages", pageHandler(a.postMessage))
 	mux.Handle("POST /api/chats/{chat}/taps", pageHandler(a.postTap))
 	mux.Handle("GET /api/files/{file}", pageHandler(a.file))
+	mux.Handle("GET /api/personas/{persona}/code", pageHandler(a.code))
 }
 
 type pageHandler func(http.ResponseWriter, *http.Request) error
@@ -173,6 +179,7 @@ func (a *pageAPI) world(w http.ResponseWriter, _ *http.Request) error {
 func (a *pageAPI) persona(p Persona) pagePersona {
 	v := pagePersona{
 		ID: p.User.ID, Name: p.User.name(), Username: p.User.Username, Role: p.Role, About: p.About, Chats: []pageChat{},
+		Authenticator: p.Authenticator != nil,
 	}
 	for _, id := range p.Chats {
 		c := a.s.chats[id]

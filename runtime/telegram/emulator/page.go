@@ -42,7 +42,8 @@ var pageHeaders = map[string]string{
 //
 // The page drives a bot that may have real power, so that a web site elsewhere must not reach it through the reader's
 // browser: requests under a host name that is neither loopback nor in Options.PageHosts are refused (DNS rebinding),
-// and those that change something need a random value that only the page itself can read (forged requests).
+// and those that change something, or read a code, need a random value that only the page itself can read (forged
+// requests).
 func (s *Server) PageHandler(personas []Persona) http.Handler {
 	personas = slices.Clone(personas)
 	for i := range personas {
@@ -50,7 +51,7 @@ func (s *Server) PageHandler(personas []Persona) http.Handler {
 	}
 	token := pageToken()
 	mux := http.NewServeMux()
-	(&pageAPI{s: s, personas: personas}).routes(mux)
+	(&pageAPI{s: s, personas: personas, token: token}).routes(mux)
 	pageRoutes(mux, token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range pageHeaders {
@@ -93,6 +94,11 @@ func (s *Server) guardPage(r *http.Request, token string) error {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
+	return fromPage(r, token)
+}
+
+// fromPage refuses what does not carry the page's token.
+func fromPage(r *http.Request, token string) error {
 	if subtle.ConstantTimeCompare([]byte(r.Header.Get(tokenHeader)), []byte(token)) != 1 {
 		return refuse(http.StatusForbidden, "The request does not come from the chat page. Reload the page.")
 	}

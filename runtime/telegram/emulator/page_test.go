@@ -21,11 +21,15 @@ type pageWorld struct {
 	token string
 }
 
-func newPageWorld(t *testing.T) *pageWorld {
+func newPageWorld(t *testing.T) *pageWorld { t.Helper(); return newPageWorldWith(t, nil) }
+
+// newPageWorldWith gives Ada an authenticator.
+func newPageWorldWith(t *testing.T, authenticator Authenticator) *pageWorld {
 	t.Helper()
 	w := newWorld(t, func(o *Options) { o.PageHosts = []string{"demo.example.org"} })
 	page := httptest.NewServer(w.PageHandler([]Persona{
-		{User: User{ID: ada, FirstName: "Ada", Username: "ada"}, Role: "admin", About: "may do everything", Chats: []int64{ada, group}},
+		{User: User{ID: ada, FirstName: "Ada", Username: "ada"}, Role: "admin", About: "may do everything",
+			Chats: []int64{ada, group}, Authenticator: authenticator},
 		{User: User{ID: 30, FirstName: "Cy"}, Role: "stranger"},
 	}))
 	t.Cleanup(page.Close)
@@ -206,7 +210,7 @@ func TestWorldListsPersonasAndChats(t *testing.T) {
 		t.Fatalf("world %+v", got)
 	}
 	want := `{"id":7,"name":"Ada","username":"ada","role":"admin","about":"may do everything","chats":[` +
-		`{"id":7,"type":"private","title":"cofferdam"},{"id":-100123,"type":"group","title":"Ops room"}]}`
+		`{"id":7,"type":"private","title":"cofferdam"},{"id":-100123,"type":"group","title":"Ops room"}],"authenticator":false}`
 	if s := string(mustJSON(got.Personas[0])); s != want {
 		t.Errorf("persona %s\nwant    %s", s, want)
 	}

@@ -17,6 +17,9 @@ export const sendText = (as, chat, text) => post(`/api/chats/${chat}/messages`, 
 export const tap = (as, chat, messageId, data) =>
   post(`/api/chats/${chat}/taps`, { as, message_id: messageId, data });
 
+/** What a persona's authenticator shows: {code, left_ms}; the code is "" while nothing is enrolled. */
+export const code = (as) => guarded(`/api/personas/${as}/code`, { cache: "no-store" });
+
 /** The address of a photo's or document's bytes. */
 export const fileAddress = (fileId) => `/api/files/${encodeURIComponent(fileId)}`;
 
@@ -44,12 +47,13 @@ export function follow(as, chat, on, lost) {
   };
 }
 
-async function post(path, body) {
-  const send = () => fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Cofferdam-Page": token },
-    body: JSON.stringify(body),
-  });
+function post(path, body) {
+  return guarded(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
+// guarded sends along the value that only this page can read.
+async function guarded(path, options) {
+  const send = () => fetch(path, { ...options, headers: { ...options.headers, "X-Cofferdam-Page": token } });
   const response = await send();
   // A server that was started anew has a new token. One look at its page gives it.
   if (response.status === 403 && (await renewToken())) return unpack(await send());

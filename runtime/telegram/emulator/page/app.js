@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { byId, hue, initial, isolated, make, name } from "./dom.js";
 import { alertBox, enlarge, toast } from "./overlay.js";
+import { Authenticator } from "./authenticator.js";
 import { Composer } from "./composer.js";
 import { Log } from "./log.js";
 import { Taps } from "./taps.js";
@@ -28,6 +29,7 @@ const drafts = new Map(); // hash -> text not yet sent
 
 const log = new Log();
 const composer = new Composer(send);
+const authenticator = new Authenticator(api.code, (code, last) => composer.insert(code, last));
 const taps = new Taps({
   post: (messageId, data) => api.tap(persona.id, chat.id, messageId, data),
   paint: (messageId) => log.paint(messageId),
@@ -91,6 +93,7 @@ function openChat(nextPersona, nextChat) {
     tapState: (messageId, data) => taps.state(messageId, data),
   });
   composer.open(drafts.get(hashOf(persona.id, chat.id)) ?? "");
+  authenticator.open(persona);
   stopFollowing = api.follow(persona.id, chat.id, receive, () => setLive(false));
 }
 

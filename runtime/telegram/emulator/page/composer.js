@@ -66,6 +66,16 @@ export class Composer {
     this.#input.focus();
   }
 
+  /** Puts a text where the caret is, as pasting would, or in place of the last one that is still there; it is not sent. */
+  insert(text, last = "") {
+    if (!this.#live) return;
+    const at = last === "" ? -1 : this.#input.value.lastIndexOf(last);
+    const [from, to] = at === -1 ? [this.#input.selectionStart, this.#input.selectionEnd] : [at, at + last.length];
+    this.#input.setRangeText(text, from, to, "end");
+    this.#typed();
+    this.#input.focus();
+  }
+
   /** Whether there is a connection to send on. The text being written stays. */
   setLive(live) {
     this.#live = live;
