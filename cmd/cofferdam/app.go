@@ -22,13 +22,16 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/runtime/metrics"
+	"github.com/cofferdam-bot/cofferdam/runtime/notice"
 	"github.com/cofferdam-bot/cofferdam/runtime/pipeline"
 	"github.com/cofferdam-bot/cofferdam/runtime/registry"
 	"github.com/cofferdam-bot/cofferdam/runtime/schedule"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
+	"github.com/cofferdam-bot/cofferdam/runtime/twofactor"
 	"github.com/cofferdam-bot/cofferdam/security/access"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 	"github.com/cofferdam-bot/cofferdam/security/ratelimit"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
@@ -48,13 +51,22 @@ type options struct {
 	stateDir string // empty: state in memory
 	cacheDir string // of compiled modules; empty: in memory
 	log      *zap.Logger
+	// config is the file that is read anew at each of hangups.
+	config  string
+	hangups <-chan os.Signal
 	// userLimit and load are there for benchmarks: the figures of the whole
 	// bot without A8, and with modules compiled into the host.
 	userLimit *ratelimit.Window
 	load      func([]hostcall.Operation) loader
-	// now is the clock by which updates, buttons and deletions age; nil: the
-	// real one.
+	// now is the clock by which updates, buttons, codes and deletions age; nil:
+	// the real one.
 	now func() time.Time
+	// scrub is the log's, so that it learns secrets that come into being.
+	scrub *scrub.Scrubber
+	// ready is called when all parts are there; nil: nobody waits for that.
+	ready func(*app)
+	// insecure are warnings of the config that admins are told too.
+	insecure []string
 }
 
 // loader makes a module runnable.
@@ -76,6 +88,11 @@ type app struct {
 	deletions *schedule.Deletions
 	identity  *identity
 	met       *met
+	audit     *store.AuditLog
+	factors   *twofactor.Keeper
+	notices   *notice.Notices
+	now       func() time.Time
+	insecure  []string
 }
 
 // newApp builds the bot. Nothing is sent or received yet, but modules begin to
@@ -85,12 +102,19 @@ func newApp(ctx context.Context, cfg *config.Config, o options) (*app, error) {
 	if o.now == nil {
 		o.now = time.Now
 	}
+	if o.scrub == nil {
+		o.scrub = scrub.New(cfg.Secrets())
+	}
+	a.now, a.insecure = o.now, o.insecure
 	for _, build := range []func(context.Context, options) error{
-		a.openStore, a.openDocker, a.openTelegram, a.openModules, a.openPipeline,
+		a.openStore, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openControl,
 	} {
 		if err := build(ctx, o); err != nil {
 			return nil, errors.Join(err, a.close(context.WithoutCancel(ctx)))
 		}
+	}
+	if o.ready != nil {
+		o.ready(a)
 	}
 	return a, nil
 }
@@ -117,6 +141,16 @@ func (a *app) openStore(_ context.Context, o options) (err error) {
 		return err
 	}
 	a.closing(func(context.Context) error { return a.store.Close() })
+	clean := func(text string) string { return foreign.Text(o.scrub.String(text)) }
+	if o.stateDir == "" {
+		a.audit = store.OpenAuditMemory(store.AuditOptions{Now: o.now, Clean: clean})
+	} else {
+		a.audit, err = store.OpenAudit(o.stateDir, store.AuditOptions{Now: o.now, Clean: clean})
+	}
+	if err != nil {
+		return err
+	}
+	a.closing(func(context.Context) error { return a.audit.Close() })
 	return nil
 }
 
@@ -141,7 +175,7 @@ func (a *app) openDocker(ctx context.Context, _ options) (err error) {
 
 func (a *app) openTelegram(_ context.Context, o options) (err error) {
 	a.client, err = telegram.New(telegram.Options{
-		Token: string(a.cfg.BotToken.ProdToken), APIURL: a.cfg.Telegram.APIURL, Scrub: scrub.New(a.cfg.Secrets()).String,
+		Token: string(a.cfg.BotToken.ProdToken), APIURL: a.cfg.Telegram.APIURL, Scrub: o.scrub.String,
 	})
 	if err != nil {
 		return exitWith(exitConfig, err)
@@ -158,11 +192,11 @@ func (a *app) openTelegram(_ context.Context, o options) (err error) {
 }
 
 func (a *app) openModules(ctx context.Context, o options) error {
-	builtin, err := modules.Builtin()
+	specs, err := builtIn(a.cfg)
 	if err != nil {
 		return err
 	}
-	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}}
+	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}, Audit: a.audit}
 	operations := hostcall.Table(sources)
 	runtimes, err := engine.New(o.cacheDir, operations)
 	if err != nil {
@@ -180,21 +214,15 @@ func (a *app) openModules(ctx context.Context, o options) error {
 		load = o.load(operations)
 	}
 	a.registry = registry.New(registry.Config{
-		Load: load, Username: a.identity.username, Log: a.log.Named("registry"), Version: version(), Started: time.Now(),
+		Load: load, Username: a.identity.username, Log: a.log.Named("registry"), Own: ownCommands, Version: version(), Started: time.Now(),
 	}, runtime.GOMAXPROCS(0))
 	// Loading ends with the app, not with the call that built it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.closing(func(closing context.Context) error { cancel(); return a.registry.Close(closing) })
-	// core comes first: its commands head the list, and whoever starts the bot
-	// sends /start.
-	if i := slices.IndexFunc(builtin, func(f modules.File) bool { return f.Name == "core" }); i > 0 {
-		builtin = slices.Insert(slices.Delete(slices.Clone(builtin), i, i+1), 0, builtin[i])
-	}
-	for _, file := range builtin {
-		switch err := a.registry.Add(ctx, a.spec(file)); {
+	for _, spec := range specs {
+		switch err := a.registry.Add(ctx, spec); {
 		case errors.Is(err, registry.ErrNotGranted):
-			// An operator may do without a module.
-			a.log.Warn("a built-in module does not run", zap.String("event", "module.rejected"), zap.Error(err))
+			a.doWithout(err)
 		case err != nil:
 			return fmt.Errorf("built-in %w", err)
 		}
@@ -205,15 +233,44 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	return nil
 }
 
-// spec says how a built-in module runs. It is granted what its manifest asks;
+// ownCommands are the host's own: what they are about is for no module to see.
+var ownCommands = []abi.Command{
+	{Name: "qrcode", Description: "Set up your second factor", Who: abi.WhoAdmin},
+	{Name: "logout", Description: "End your sessions", Who: abi.WhoAdmin},
+}
+
+// doWithout tells of a module that does not run, as an operator may want it.
+func (a *app) doWithout(err error) {
+	a.log.Warn("a built-in module does not run", zap.String("event", "module.rejected"), zap.Error(err))
+}
+
+// builtIn returns the built-in modules as a config lets them run.
+func builtIn(cfg *config.Config) ([]registry.Spec, error) {
+	files, err := modules.Builtin()
+	if err != nil {
+		return nil, err
+	}
+	// core comes first: its commands head the list, and whoever starts the bot
+	// sends /start.
+	if i := slices.IndexFunc(files, func(f modules.File) bool { return f.Name == "core" }); i > 0 {
+		files = slices.Insert(slices.Delete(slices.Clone(files), i, i+1), 0, files[i])
+	}
+	var specs []registry.Spec
+	for _, file := range files {
+		specs = append(specs, specOf(cfg, file))
+	}
+	return specs, nil
+}
+
+// specOf says how a built-in module runs. It is granted what its manifest asks;
 // the config can narrow that.
-func (a *app) spec(file modules.File) registry.Spec {
-	limits := a.cfg.Modules.LimitsFor(file.Name)
+func specOf(cfg *config.Config, file modules.File) registry.Spec {
+	limits := cfg.Modules.LimitsFor(file.Name)
 	spec := registry.Spec{Wasm: file.Data, Digest: file.Digest, BuiltIn: true, Limits: engine.Limits{
 		Memory: int64(limits.Memory), Timeout: limits.Timeout, HostCalls: limits.HostCalls,
 		Reply: int(limits.Reply), Log: int(limits.Log), Concurrency: limits.Concurrency,
 	}}
-	spec.Granted = grantedTo(a.cfg, file.Name)
+	spec.Granted = grantedTo(cfg, file.Name)
 	return spec
 }
 
@@ -243,7 +300,9 @@ func (a *app) openPipeline(_ context.Context, o options) error {
 	a.pipeline = pipeline.New(pipeline.Config{
 		Journal: a.store, Keyboards: a.store, Delete: a.deletions.Add,
 		Modules: a.registry, Sender: a.sender, Access: a.met, Decode: telegram.Decode,
-		MaxAge: a.cfg.Telegram.MaxUpdateAge, UserLimit: limit,
+		SecondFactor: a.factors, Strangers: strangers{a.store.Table(store.Strikes)}, Audit: a.audit, Notices: a.notices,
+		Writable: a.store.Writable,
+		MaxAge:   a.cfg.Telegram.MaxUpdateAge, UserLimit: limit,
 		Log: a.log.Named("pipeline"), Now: o.now, Random: rand.Reader, Zone: time.Local,
 	})
 	a.closing(func(ctx context.Context) error {
@@ -252,7 +311,7 @@ func (a *app) openPipeline(_ context.Context, o options) error {
 		a.pipeline.Close(ctx)
 		return nil
 	})
-	return nil
+	return a.restoreStrangers()
 }
 
 // policy is who may use the bot (A1, A5).
@@ -280,6 +339,11 @@ func (a *app) serve(ctx context.Context) error {
 	workers.Go(func() { a.deletions.Run(ctx) })
 	workers.Go(func() { a.prune(ctx) })
 	workers.Go(func() { a.introduce(ctx) })
+	workers.Go(func() { a.notices.Run(ctx) })
+	workers.Go(func() { a.sweep(ctx) })
+	for _, problem := range a.insecure {
+		a.notices.Tell(notice.AboutConfig, problem, 0, "⚠️ The config is not secure: "+problem)
+	}
 	poller := &telegram.Poller{Client: a.client, Deliver: a.pipeline.Deliver, RemoveWebhook: true, Log: a.log.Named("telegram")}
 	a.log.Info("cofferdam is running", zap.String("event", "app.started"), zap.String("version", version()), zap.Int("resumed", len(pending)))
 	err = poller.Run(ctx)

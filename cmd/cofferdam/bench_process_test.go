@@ -20,6 +20,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
 // The processes that BenchmarkStart and BenchmarkMemory measure from outside.
@@ -66,19 +67,20 @@ func thisBinary(t testing.TB) string {
 	return path
 }
 
-// nativeMain is the main function of the native program.
-func nativeMain(args []string) int {
+// otherMain is the main function of the program with other options than the real
+// one can have.
+func otherMain(args []string, change func(*options)) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := runNative(ctx, args); err != nil {
-		fmt.Fprintln(os.Stderr, "native:", err)
+	if err := runOther(ctx, args, change); err != nil {
+		fmt.Fprintln(os.Stderr, "cofferdam:", err)
 		return exitFailed
 	}
 	return 0
 }
 
-// runNative does what runBot does, with the modules in the host.
-func runNative(ctx context.Context, args []string) error {
+// runOther does what runBot does.
+func runOther(ctx context.Context, args []string, change func(*options)) error {
 	var f runFlags
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.StringVar(&f.config, "config", "", "")
@@ -92,7 +94,9 @@ func runNative(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	o := options{log: f.logger(cfg, os.Stderr), load: inHost}
+	scrubber := scrub.New(cfg.Secrets())
+	o := options{log: f.logger(cfg, os.Stderr, scrubber), scrub: scrubber}
+	change(&o)
 	if o.stateDir, o.cacheDir, err = stateDirs(f.stateDir, cfg); err != nil {
 		return err
 	}
@@ -278,7 +282,7 @@ type processLog struct {
 }
 
 const (
-	processModules = 3 // core, server and containers
+	processModules = 4 // core, server, containers and manage
 	processTail    = 20
 )
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/modules/containers"
 	"github.com/cofferdam-bot/cofferdam/modules/core"
+	"github.com/cofferdam-bot/cofferdam/modules/manage"
 	"github.com/cofferdam-bot/cofferdam/modules/server"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -38,7 +39,7 @@ func inHost(operations []hostcall.Operation) loader {
 	for _, op := range operations {
 		byName[op.Import] = op
 	}
-	handlers := map[string]sdk.Module{"core": core.Module(), "server": server.Module(), "containers": containers.Module()}
+	handlers := map[string]sdk.Module{"core": core.Module(), "server": server.Module(), "containers": containers.Module(), "manage": manage.Module()}
 	return func(_ context.Context, s engine.Source) (registry.Runner, error) {
 		return native{handlers[s.Name], byName}, nil
 	}

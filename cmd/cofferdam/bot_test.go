@@ -40,6 +40,7 @@ type bot struct {
 	cfg   *config.Config
 	log   *logBuffer
 	o     options
+	app   *app // since start
 	// stop ends the bot as a signal would, and returns what serve returned.
 	stop func() error
 }
@@ -58,7 +59,15 @@ func startBot(t testing.TB, changes ...setup) *bot {
 
 func newBot(t testing.TB, changes ...setup) *bot {
 	t.Helper()
-	world := emulator.New(emulator.Options{})
+	b := &bot{t: t, log: &logBuffer{}}
+	// Telegram's clock is the bot's.
+	world := emulator.New(emulator.Options{Now: func() time.Time {
+		if b.o.now != nil {
+			return b.o.now()
+		}
+		return time.Now()
+	}})
+	b.world = world
 	server := httptest.NewServer(world)
 	t.Cleanup(server.Close)
 	t.Cleanup(world.Close)
@@ -66,12 +75,13 @@ func newBot(t testing.TB, changes ...setup) *bot {
 		world.AddUser(emulator.User{ID: id, FirstName: name})
 	}
 	world.AddGroup(emulator.Group{ID: group, Title: "Operations", Members: []int64{admin, user, stranger}})
-	b := &bot{t: t, world: world, log: &logBuffer{}}
 	t.Cleanup(func() { b.log.check(t, world.Token(), admin, user, stranger, group) })
 	b.cfg = testConfig(t, world.Token(), server.URL)
+	scrubber := scrub.New(b.cfg.Secrets())
 	b.o = options{
 		cacheDir: moduleCache(t),
-		log:      newLogger(b.log, "DEBUG", "json", scrub.New(b.cfg.Secrets())),
+		log:      newLogger(b.log, "DEBUG", "json", scrubber),
+		scrub:    scrubber,
 		// Conversations are quicker than people.
 		userLimit: ratelimit.New(100_000, time.Second, usersAtMost),
 	}
@@ -89,6 +99,7 @@ func (b *bot) start() {
 		cancel()
 		b.t.Fatal(err)
 	}
+	b.app = a
 	ended := make(chan error, 1)
 	go func() { ended <- a.serve(ctx) }()
 	b.stop = sync.OnceValue(func() error {
@@ -155,7 +166,10 @@ func moduleCache(t testing.TB) string {
 // without a sandbox, for the benchmarks.
 func TestMain(m *testing.M) {
 	if os.Getenv(benchBot) == "native" {
-		os.Exit(nativeMain(os.Args[1:]))
+		os.Exit(otherMain(os.Args[1:], func(o *options) { o.load = inHost }))
+	}
+	if file := os.Getenv(testClock); file != "" {
+		os.Exit(otherMain(os.Args[1:], func(o *options) { o.now, o.load = clockFile(file).now, inHost }))
 	}
 	testscript.Main(thenClean{m}, map[string]func(){"cofferdam": main})
 }

@@ -235,7 +235,34 @@ func TestTheDemoInABrowser(t *testing.T) {
 	p.until(`document.querySelector("#alert[open]")?.textContent.includes("somebody else") ?? false`)
 	p.do(chromedp.Click(chromedp.CSS("#alert .confirm")))
 	p.goes(demoAdmin, demoAdmin)
-	p.sees("2 containers, 1 running")
+	p.sees("Somebody who is on no list wrote to me")
+}
+
+// Who tries the demo has no authenticator that knows the demo's secret: the page
+// stands in for it.
+func TestTheDemoActsInABrowser(t *testing.T) {
+	s := newScene(t)
+	id := s.has(dockertest.Container{Name: s.mark})[0]
+	d := startDemo(t, shows(s.host, "label:test="+s.mark))
+	p := newTab(t, true)
+	p.do(chromedp.Navigate(d.url()))
+	says := `document.body.innerText.includes(%s)`
+
+	p.types("/manage " + s.mark)
+	p.sees("State: running")
+	p.taps("⏹ Stop")
+	p.sees("A code, please")
+	p.until(`!document.querySelector("#authenticator").hidden`)
+	p.do(chromedp.Click(chromedp.CSS("#authenticator")), chromedp.SendKeys(chromedp.CSS("#composer"), "\r"))
+	p.until(says, "Your backup codes")
+	p.sees("Stop " + s.mark + "?")
+	p.taps("Stop " + s.mark)
+	p.until(says, "It was stopped.")
+	if got := s.state(id); got != "exited" {
+		t.Errorf("the engine says it is %s", got)
+	}
+	p.until("!"+says, "A code, please") // the questions are gone
+	p.until("!"+says, "You have 60 seconds")
 }
 
 func TestTheDemoOnAPhone(t *testing.T) {
@@ -262,7 +289,7 @@ func TestTheDemoOnAPhone(t *testing.T) {
 		act         func(tab, string)
 	}{
 		{"⚡ Quick view", "Processes: ", tab.presses},
-		{"ℹ️ About me", "3 modules", tab.presses},
+		{"ℹ️ About me", "4 modules", tab.presses},
 		{"🐳 Docker", "Engine: ", tab.presses},
 		{"📦 Containers", "1 container, 1 running", tab.presses},
 	} {

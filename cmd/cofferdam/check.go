@@ -112,7 +112,7 @@ type checker struct {
 }
 
 func (c *checker) add(part, level, message string) {
-	c.findings = append(c.findings, finding{part, level, c.scrubber.String(message)})
+	c.findings = append(c.findings, finding{part, level, c.scrubber.Secrets(message)})
 }
 
 func (c *checker) fail(part, message string, code int) {
@@ -242,15 +242,24 @@ func (c *checker) modules(cfg *config.Config) {
 	}
 }
 
-// grantsAreKnown returns the first grant, by name of module, that no capability
-// answers to.
+// grantsAreKnown returns the first grants, by name of module, that no
+// capability answers to.
 func grantsAreKnown(cfg *config.Config) error {
-	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Grants)) {
-		if _, err := capability.Parse(grantedTo(cfg, name)); err != nil {
-			return fmt.Errorf("modules.grants.%s: %w", name, err)
-		}
+	if unknown := unknownGrants(cfg); len(unknown) > 0 {
+		return unknown[0]
 	}
 	return nil
+}
+
+// unknownGrants returns an error for each module, by name, with grants that no
+// capability answers to.
+func unknownGrants(cfg *config.Config) (unknown []error) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Grants)) {
+		if _, err := capability.Parse(grantedTo(cfg, name)); err != nil {
+			unknown = append(unknown, fmt.Errorf("modules.grants.%s: %w", name, err))
+		}
+	}
+	return unknown
 }
 
 func plural(n int, noun string) string {

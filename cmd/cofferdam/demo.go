@@ -8,16 +8,21 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
+	"github.com/cofferdam-bot/cofferdam/runtime/twofactor"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
+	"github.com/cofferdam-bot/cofferdam/security/totp"
 )
 
 // The people of the demo. Their ids are made up; nothing leaves the machine.
@@ -74,6 +79,7 @@ type demo struct {
 	page     http.Handler
 	cfg      *config.Config
 	o        options
+	phone    *demoPhone
 }
 
 // newDemo listens, and runs nothing yet. What it returns must be run.
@@ -85,13 +91,15 @@ func newDemo(f runFlags, listen, stateDir string, logs io.Writer) (*demo, error)
 	if err != nil {
 		return nil, fmt.Errorf("the chat page cannot be served on %s: %s; name another address with --listen (make demo DEMO_FLAGS='--listen 127.0.0.1:9000')", listen, reason(err))
 	}
-	d := &demo{listener: listener}
-	d.world, d.page = demoWorld()
+	d := &demo{listener: listener, phone: &demoPhone{}}
+	d.world, d.page = demoWorld(d.phone)
 	if d.cfg, err = demoConfig(d.world.Token(), d.url()); err != nil {
 		listener.Close()
 		return nil, err
 	}
-	d.o = options{stateDir: stateDir, cacheDir: demoCache(), log: newLogger(logs, f.logLevel, f.logFormat, scrub.New(d.cfg.Secrets()))}
+	scrubber := scrub.New(d.cfg.Secrets())
+	d.o = options{stateDir: stateDir, cacheDir: demoCache(), scrub: scrubber, log: newLogger(logs, f.logLevel, f.logFormat, scrubber)}
+	d.o.ready = func(a *app) { d.phone.enrol(a) }
 	return d, nil
 }
 
@@ -140,18 +148,47 @@ func byPath(world, page http.Handler) http.Handler {
 }
 
 // demoWorld makes a Telegram with an admin, a user, a stranger and a group.
-func demoWorld() (*emulator.Server, http.Handler) {
+func demoWorld(phone *demoPhone) (*emulator.Server, http.Handler) {
 	world := emulator.New(emulator.Options{Flood: emulator.TelegramFlood()})
 	world.AddGroup(emulator.Group{ID: demoGroup, Title: "Operations"})
 	page := world.PageHandler([]emulator.Persona{
 		{User: emulator.User{ID: demoAdmin, FirstName: "Admin", Username: "demo_admin"}, Role: "admin",
-			About: "on both lists of the config, may do everything", Chats: []int64{demoAdmin, demoGroup}},
+			About: "on both lists of the config, may do everything", Chats: []int64{demoAdmin, demoGroup}, Authenticator: phone.show},
 		{User: emulator.User{ID: demoUser, FirstName: "User", Username: "demo_user"}, Role: "user",
 			About: "may look, in private and in the group", Chats: []int64{demoUser, demoGroup}},
 		{User: emulator.User{ID: demoStranger, FirstName: "Stranger", Username: "demo_stranger"}, Role: "stranger",
 			About: "on no list, sees nothing but /getmyid", Chats: []int64{demoStranger}},
 	})
 	return world, page
+}
+
+// demoPhone stands in for the admin's authenticator app: who tries the demo has
+// none that knows its secret.
+type demoPhone struct{ secret atomic.Pointer[string] }
+
+// enrol reads the secret that waits for its first code, as a phone would read it
+// from the picture of /qrcode. Of a state directory in which the admin enrolled
+// before, nobody can read it any more.
+func (p *demoPhone) enrol(a *app) {
+	uri, err := a.factors.Enrol(context.Background(), twofactor.Person{ID: demoAdmin}, false, a.now())
+	if err != nil {
+		a.log.Info("the page shows no codes", zap.String("event", "demo.no_codes"), zap.Error(err))
+		return
+	}
+	if parsed, err := url.Parse(uri); err == nil {
+		secret := parsed.Query().Get("secret")
+		p.secret.Store(&secret)
+	}
+}
+
+func (p *demoPhone) show() (code string, left time.Duration, ok bool) {
+	secret := p.secret.Load()
+	if secret == nil {
+		return "", 0, false
+	}
+	now := time.Now()
+	code, err := totp.At(*secret, now)
+	return code, totp.Left(now), err == nil
 }
 
 func demoConfig(token, api string) (*config.Config, error) {

@@ -50,6 +50,15 @@ func seeing(scope ...string) map[string][]config.Grant {
 	}}
 }
 
+// grants gives capabilities in one scope, and one that takes none.
+func grants(unscoped string, scope []string, names ...string) []config.Grant {
+	list := []config.Grant{{Capability: unscoped}}
+	for _, name := range names {
+		list = append(list, config.Grant{Capability: name, Scope: scope})
+	}
+	return list
+}
+
 // has adds containers to the scene and returns their ids.
 func (s scene) has(containers ...dockertest.Container) []string {
 	s.t.Helper()

@@ -1,40 +1,33 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
-
-	"go.uber.org/zap"
 )
 
-// hangups keeps SIGHUP from ending the process, from its making on. A terminal
-// that goes away, or an operator who wants the config read anew, must not cost
-// the chat its bot.
-type hangups struct {
-	signals chan os.Signal
-	told    sync.WaitGroup
+// catchHangups keeps SIGHUP from ending the process, from now on and to its
+// end: a terminal that goes away must not cost the chat its bot. One signal
+// waits while the one before is worked on. More are not needed: what it asks
+// for is begun after the last of them.
+func catchHangups() <-chan os.Signal {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	return hangups
 }
 
-func catchHangups() *hangups {
-	h := &hangups{signals: make(chan os.Signal, 1)}
-	signal.Notify(h.signals, syscall.SIGHUP)
-	return h
-}
-
-// tell logs each hangup until stop is called.
-func (h *hangups) tell(log *zap.Logger) {
-	h.told.Go(func() {
-		for range h.signals {
-			log.Warn("SIGHUP: reading the config anew is not available in this version; restart cofferdam to make a change count",
-				zap.String("event", "config.reload_unavailable"))
+// onEach runs work for each signal, one after the other, until the context
+// ends.
+func onEach(ctx context.Context, signals <-chan os.Signal, work func(context.Context)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-signals:
 		}
-	})
-}
-
-func (h *hangups) stop() {
-	signal.Stop(h.signals) // when it returns nothing is sent any more
-	close(h.signals)
-	h.told.Wait()
+		if ctx.Err() == nil { // of two that are ready, select takes any
+			work(ctx)
+		}
+	}
 }

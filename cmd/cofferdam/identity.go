@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-telegram/bot/models"
 	"go.uber.org/zap"
 
-	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
 	"github.com/cofferdam-bot/cofferdam/security/access"
 )
@@ -55,53 +56,113 @@ func (a *app) introduce(ctx context.Context) {
 		}
 		return err
 	})
-	a.insist(ctx, "setMyCommands", func() error {
-		return a.client.SetMyCommands(ctx, &models.BotCommandScopeDefault{}, a.commandsOf(abi.RoleStranger)...)
-	})
-	for _, user := range a.cfg.AccessControl.AllowedUserIDs {
-		a.publish(ctx, user)
-	}
-	// Telegram keeps no commands for a chat in which nobody has written yet.
+	a.met.outdated.add(everybody)
+	a.met.outdated.add(a.cfg.AccessControl.AllowedUserIDs...)
 	for {
-		select {
-		case <-ctx.Done():
+		user, err := a.met.outdated.next(ctx)
+		if err != nil {
 			return
-		case user := <-a.met.users:
-			a.publish(ctx, user)
 		}
+		a.publish(ctx, user)
 	}
 }
 
-// publish tells Telegram which commands a user sees in the private chat.
+// everybody stands for who has no list of commands of his own. It is no user's
+// id.
+const everybody = 0
+
+// publish tells Telegram which commands a user sees in the private chat. Who
+// may not use the bot sees those for everybody.
 func (a *app) publish(ctx context.Context, user int64) {
-	role := a.met.Lists.Decide(user, user, true).Role.String()
+	var scope models.BotCommandScope = &models.BotCommandScopeChat{ChatID: user}
+	if user == everybody {
+		scope = &models.BotCommandScopeDefault{}
+	}
 	a.insist(ctx, "setMyCommands", func() error {
-		return a.client.SetMyCommands(ctx, &models.BotCommandScopeChat{ChatID: user}, a.commandsOf(role)...)
+		role := a.met.lists.Load().Decide(user, user, true).Role
+		return a.client.SetMyCommands(ctx, scope, a.commandsOf(role.String())...)
 	})
 }
 
 // met is who may use the bot, and notices who wrote for the first time since
-// the start.
+// the start: Telegram keeps no commands for a chat in which nobody has written
+// yet.
 type met struct {
-	access.Lists
-	seen  sync.Map // of user ids
-	users chan int64
+	lists    atomic.Pointer[access.Lists]
+	seen     sync.Map // of user ids
+	outdated outdated
 }
 
-func newMet(lists access.Lists) *met { return &met{Lists: lists, users: make(chan int64, 64)} }
+func newMet(lists access.Lists) *met {
+	m := &met{outdated: outdated{more: make(chan struct{}, 1)}}
+	m.lists.Store(&lists)
+	return m
+}
 
 // Decide is that of the lists.
 func (m *met) Decide(user, chat int64, private bool) access.Decision {
-	decision := m.Lists.Decide(user, chat, private)
+	decision := m.lists.Load().Decide(user, chat, private)
 	if decision.Allowed && private {
 		if _, again := m.seen.LoadOrStore(user, true); !again {
-			select {
-			case m.users <- user:
-			default: // published at the next start
-			}
+			m.outdated.add(user)
 		}
 	}
 	return decision
+}
+
+// admins are those of the lists now.
+func (m *met) admins() []int64 { return m.lists.Load().Admins() }
+
+// replace puts other lists in the place of those that there are. From its
+// return on nobody is let in by the old ones.
+func (m *met) replace(lists access.Lists) access.Change {
+	return access.Compare(*m.lists.Swap(&lists), lists)
+}
+
+// outdated are the users whose list of commands is to be published, each once.
+// There are no more of them than were on the lists since the start.
+type outdated struct {
+	mu    sync.Mutex
+	users []int64
+	more  chan struct{} // has room for one
+}
+
+func (o *outdated) add(users ...int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, user := range users {
+		if !slices.Contains(o.users, user) {
+			o.users = append(o.users, user)
+		}
+	}
+	select {
+	case o.more <- struct{}{}:
+	default:
+	}
+}
+
+// next waits for a user, and takes him out.
+func (o *outdated) next(ctx context.Context) (int64, error) {
+	for {
+		if user, ok := o.first(); ok {
+			return user, nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-o.more:
+		}
+	}
+}
+
+func (o *outdated) first() (user int64, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.users) == 0 {
+		return 0, false
+	}
+	user, o.users = o.users[0], o.users[1:]
+	return user, true
 }
 
 // insist repeats a call while Telegram is away. What Telegram refuses is

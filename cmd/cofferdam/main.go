@@ -55,7 +55,7 @@ func run(args []string) int {
 		return 0
 	}
 	// Errors carry no secret. What was typed may: a token in the wrong place.
-	fmt.Fprintln(os.Stderr, scrub.New(nil).String("cofferdam: "+err.Error()))
+	fmt.Fprintln(os.Stderr, scrub.New(nil).Secrets("cofferdam: "+err.Error()))
 	var exit *exitError
 	if errors.As(err, &exit) {
 		return exit.code
@@ -80,7 +80,7 @@ func newRoot() *cobra.Command {
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpCommand(helpCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(runCommand(), demoCommand(), initCommand(), checkCommand(), moduleCommand(), versionCommand(), completionCommand())
+	root.AddCommand(runCommand(), demoCommand(), initCommand(), checkCommand(), totpCommand(), auditCommand(), moduleCommand(), versionCommand(), completionCommand())
 	return root
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -29,7 +30,9 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the bot",
-		Long: `Run the bot until SIGINT or SIGTERM.
+		Long: `Run the bot until SIGINT or SIGTERM. SIGHUP makes it read its config anew: who
+may use it, where, and what modules are granted. A config that is wrong is
+refused, and nothing changes.
 
 The config is --config, else $COFFERDAM_CONFIG, else ./cofferdam.yaml. State is
 kept in --state-dir, else $COFFERDAM_STATE_DIR, else state.dir of the config,
@@ -63,18 +66,21 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 		return exitWith(exitUsage, err)
 	}
 	hangups := catchHangups()
-	defer hangups.stop()
-	cfg, warnings, err := loadConfig(f.config, config.Options{})
+	path, err := config.Find(f.config, os.Getenv)
 	if err != nil {
 		return exitWith(exitConfig, err)
 	}
-	log := f.logger(cfg, logs)
-	hangups.tell(log)
+	cfg, warnings, err := config.Load(path, config.Options{})
+	if err != nil {
+		return exitWith(exitConfig, err)
+	}
+	scrubber := scrub.New(cfg.Secrets())
+	log := f.logger(cfg, logs, scrubber)
 	warn(log, cfg, warnings)
 	if err := grantsAreKnown(cfg); err != nil {
 		return exitWith(exitConfig, err)
 	}
-	o := options{log: log}
+	o := options{log: log, scrub: scrubber, config: path, hangups: hangups, insecure: insecureKeys(warnings)}
 	if f.ephemeral {
 		log.Warn("state is kept in memory and lost at the end", zap.String("event", "config.ephemeral"))
 	} else if o.stateDir, o.cacheDir, err = stateDirs(f.stateDir, cfg); err != nil {
@@ -97,13 +103,30 @@ func warn(log *zap.Logger, cfg *config.Config, warnings []config.Warning) {
 	}
 }
 
+// insecureKeys are the warnings that admins are told too.
+func insecureKeys(warnings []config.Warning) (texts []string) {
+	for _, w := range warnings {
+		if w.Insecure {
+			texts = append(texts, w.String())
+		}
+	}
+	return texts
+}
+
 // serveUntil is a bot's whole life.
 func serveUntil(ctx context.Context, cfg *config.Config, o options) error {
 	a, err := newApp(ctx, cfg, o)
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.serve(ctx), a.stop())
+	// No reload may be under way when the parts are closed.
+	reloading, end := context.WithCancel(ctx)
+	var reloads sync.WaitGroup
+	reloads.Go(func() { onEach(reloading, o.hangups, func(ctx context.Context) { a.reload(ctx, o.config) }) })
+	err = a.serve(ctx)
+	end()
+	reloads.Wait()
+	return errors.Join(err, a.stop())
 }
 
 func (f runFlags) check() error {
@@ -119,7 +142,7 @@ func (f runFlags) check() error {
 	return nil
 }
 
-func (f runFlags) logger(cfg *config.Config, to io.Writer) *zap.Logger {
+func (f runFlags) logger(cfg *config.Config, to io.Writer, scrubber *scrub.Scrubber) *zap.Logger {
 	level, format := cfg.Log.Level, cfg.Log.Format
 	if f.logLevel != "" {
 		level = f.logLevel
@@ -127,7 +150,7 @@ func (f runFlags) logger(cfg *config.Config, to io.Writer) *zap.Logger {
 	if f.logFormat != "" {
 		format = f.logFormat
 	}
-	return newLogger(to, level, format, scrub.New(cfg.Secrets()))
+	return newLogger(to, level, format, scrubber)
 }
 
 func loadConfig(flag string, o config.Options) (*config.Config, []config.Warning, error) {

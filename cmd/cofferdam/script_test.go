@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/cofferdam-bot/cofferdam/modules"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,9 +53,13 @@ func TestScripts(t *testing.T) {
 // compileModules fills the cache that all sessions share: they are about what
 // an operator sees, and a program that compiles takes long to stop.
 func compileModules(t *testing.T) {
+	builtin, err := modules.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := startBot(t)
 	deadline := time.After(5 * patience) // on a busy machine, under the race detector
-	for strings.Count(b.log.String(), `"event":"module.loaded"`) < 3 {
+	for strings.Count(b.log.String(), `"event":"module.loaded"`) < len(builtin) {
 		select {
 		case <-deadline:
 			t.Fatal("the modules are not compiled")
@@ -91,6 +97,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"mode":      inSession((*session).mode, 2),
 	"fill":      inSession((*session).fill, 2),
 	"append":    inSession((*session).append, 2),
+	"records":   inSession((*session).records, 2),
 }
 
 // session is one script's terminal.
