@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,6 +212,9 @@ func TestAttackRemovedAdminsRunningCommandDoesNotAct(t *testing.T) {
 	start := stopping
 	start.Capability = capability.ContainersStart
 	withFactor(t, start, func(r *rig, acted *int) {
+		lists := &changing{}
+		lists.put(access.Policy{Users: []int64{admin, user}, Admins: []int64{admin}})
+		r.Pipeline.Access = lists
 		r.handles(typed(admin, admin, r.factors.code(t, time.Now())))
 		gated := r.modules.gated
 		r.modules.gated = func(pass *capability.Pass) error {
@@ -219,7 +223,7 @@ func TestAttackRemovedAdminsRunningCommandDoesNotAct(t *testing.T) {
 		}
 		r.comes(typed(admin, admin, "/manage web"))
 		r.settle()
-		r.Pipeline.Access = access.New(access.Policy{Users: []int64{admin, user}, Admins: []int64{user}})
+		lists.put(access.Policy{Users: []int64{admin, user}, Admins: []int64{user}})
 		_ = r.Forget(context.Background(), func(u, _ int64) bool { return u == admin })
 		time.Sleep(10 * time.Second)
 		r.settle()
@@ -227,6 +231,15 @@ func TestAttackRemovedAdminsRunningCommandDoesNotAct(t *testing.T) {
 			t.Error("it acted after the rights and the session were gone")
 		}
 	})
+}
+
+// changing are access lists that change while the bot runs.
+type changing struct{ atomic.Pointer[access.Lists] }
+
+func (c *changing) put(p access.Policy) { lists := access.New(p); c.Store(&lists) }
+
+func (c *changing) Decide(user, chat int64, private bool) access.Decision {
+	return c.Load().Decide(user, chat, private)
 }
 
 type slowModules struct {
