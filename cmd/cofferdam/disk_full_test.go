@@ -92,7 +92,9 @@ func TestAFullDisk(t *testing.T) {
 		return strings.Contains(p.message(view.ID).Text, "could not be recorded")
 	})
 	c.advance(31 * time.Second)
-	p.expect(p.says(phone.code()), "cannot write its state")
+	typed := p.types(phone.code())
+	p.hears("cannot write its state", 2) // the notice, and the answer
+	p.await(func([]emulator.Message) bool { return gone(p, typed) })
 	if got := s.state(id); got != "running" {
 		t.Fatalf("it is %s", got)
 	}

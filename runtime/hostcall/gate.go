@@ -171,7 +171,7 @@ func (o Operation) entry(c *Caller, target capability.Act, decision capability.D
 		event = "docker.action"
 	}
 	return audit.Entry{
-		Event: event, Trace: c.Trace, Actor: scrub.ID(c.Actor.ID), Role: c.Actor.Role, Module: c.Module, Digest: c.Digest,
+		Event: event, Trace: c.Trace, Actor: scrub.ID(c.Actor.ID), ActorID: c.Actor.ID, Role: c.Actor.Role, Module: c.Module, Digest: c.Digest,
 		Capability: string(o.Capability), Target: describe(target), Decision: verdict, Reason: decision.Reason,
 	}
 }

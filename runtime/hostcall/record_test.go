@@ -20,7 +20,7 @@ func TestRecordSaysWhoDidWhat(t *testing.T) {
 	c, lines := actor(t, tapped(target(capability.ContainersStop, "web-1")))
 	do(t, y, c, abi.OpContainerStop, "web-1")
 	want := audit.Entry{
-		Event: "docker.action", Trace: "t1", Actor: "12*****89", Role: "admin", Module: "hostile", Digest: strings.Repeat("d", 64),
+		Event: "docker.action", Trace: "t1", Actor: "12*****89", ActorID: 123456789, Role: "admin", Module: "hostile", Digest: strings.Repeat("d", 64),
 		Capability: "docker.containers.stop", Target: "web-1 (" + crate{name: "web-1"}.id()[:12] + ") on local",
 		Decision: "allow", Reason: "session_and_confirmed",
 	}

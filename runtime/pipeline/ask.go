@@ -23,7 +23,7 @@ import (
 // call.
 func (p *Pipeline) pass(ctx context.Context, t *passage) *capability.Pass {
 	pass := &capability.Pass{
-		Admin: t.role >= access.Admin, Durable: p.Writable(), Borrowed: t.borrowed, Confirmed: t.approved, Trace: t.trace,
+		Admin: t.role >= access.Admin, Durable: t.recorded && p.Writable(), Borrowed: t.borrowed, Confirmed: t.approved, Trace: t.trace,
 		Session: p.locked(func() bool { return p.sessions.Live(t.key(), p.Now()) }),
 	}
 	pass.Still = func() bool {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,7 +165,7 @@ func (p *Pipeline) codeRefused(ctx context.Context, t *passage, result totp.Resu
 	if result.Began {
 		t.log.Warn("codes are blocked", zap.String("event", "totp.blocked"), zap.Duration("for", totp.BlockFor))
 		p.record(ctx, t, audit.Entry{Event: "totp.blocked", Decision: "deny", Reason: result.Verdict.String()})
-		p.Notices.Tell(notice.AboutBlock, scrub.ID(t.update.From.ID), t.update.From.ID, factorBlockedText(t.update.From.ID))
+		p.Notices.Tell(notice.AboutBlock, strconv.FormatInt(t.update.From.ID, 10), t.update.From.ID, factorBlockedText(t.update.From.ID))
 		p.forgetCommand(ctx, t)
 		user := t.update.From.ID
 		p.endSessions(func(k session.Key) bool { return k.User == user }, "blocked")

@@ -44,6 +44,10 @@ func (p *Pipeline) Deliver(ctx context.Context, updates []chat.Received) error {
 		p.Log.Info("updates that were handled before are dropped", zap.String("event", "update.duplicate"), zap.Int("count", n))
 	}
 	for _, u := range fresh {
+		if p.locked(func() bool { return p.unrecorded.ids[u.ID] }) {
+			p.Journal.Done(u.ID) // handled while the journal could not be written
+			continue
+		}
 		p.enter(byID[u.ID], p.Now(), false, nil)
 	}
 	return nil

@@ -24,6 +24,7 @@ type passage struct {
 	entered     time.Time // when it came into the journal
 	interrupted bool      // its command may have run before a restart
 	trace       string    // its trace id
+	recorded    bool      // invoke: the journal has it, as started
 	// handled is closed when the update is done; nil: nobody waits for that.
 	handled chan struct{}
 

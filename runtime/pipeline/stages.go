@@ -174,6 +174,8 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 			p.tell(ctx, t, textInternal)
 			return failed
 		}
+	} else {
+		t.recorded = t.handled == nil // which is there for what no journal has
 	}
 	if t.own != nil {
 		if end := t.own(p, ctx, t); end != onward {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"strconv"
 
 	"go.uber.org/zap"
 
@@ -71,7 +72,7 @@ func (p *Pipeline) refuse(ctx context.Context, t *passage, decision access.Decis
 		// Only this one goes into the audit log: strangers must not fill it.
 		p.record(ctx, t, audit.Entry{Event: "access.blocked", Decision: "deny", Reason: decision.Reason})
 	}
-	p.Notices.Tell(notice.AboutStranger, scrub.ID(id), 0, strangerText(id, t.update.Chat.Private, refusal.Blocks))
+	p.Notices.Tell(notice.AboutStranger, strconv.FormatInt(id, 10), 0, strangerText(id, t.update.Chat.Private, refusal.Blocks))
 	aloud := t.update.Chat.Private || t.update.Kind == chat.Tap
 	if aloud && refusal.Answer && p.mayAnswerStranger() {
 		p.tell(ctx, t, textStranger)
@@ -88,7 +89,7 @@ func (p *Pipeline) mayAnswerStranger() bool {
 // record writes into the audit log what the passage knows, and what the entry
 // says besides. It logs a failure: nothing that acts depends on this record.
 func (p *Pipeline) record(ctx context.Context, t *passage, e audit.Entry) {
-	e.Trace, e.Actor, e.Role = t.trace, scrub.ID(t.update.From.ID), p.decide(t).Role.String()
+	e.Trace, e.Actor, e.ActorID, e.Role = t.trace, scrub.ID(t.update.From.ID), t.update.From.ID, p.decide(t).Role.String()
 	if err := p.Audit.Record(context.WithoutCancel(ctx), e); err != nil {
 		t.log.Error("the audit log cannot be written", zap.String("event", "audit.error"), zap.Error(err))
 	}

@@ -25,7 +25,12 @@ type Deletions struct {
 	// gone are messages that were deleted, until the list on disk says so too.
 	mu   sync.Mutex
 	gone map[place]bool
+	// kept are deletions that the disk did not take.
+	kept []store.Deletion
 }
+
+// keptAtMost bounds them.
+const keptAtMost = 1024
 
 // place is where a message stands.
 type place struct {
@@ -39,16 +44,48 @@ func NewDeletions(s *store.Store, remove func(ctx context.Context, to chat.Addre
 }
 
 // Add arranges for a message to be deleted. When it returns without an error,
-// that survives a restart.
+// that survives a restart; with one, as with a full disk, it is done all the
+// same if this process lives so long: the message may hold a code that is still
+// good.
 func (d *Deletions) Add(ctx context.Context, to chat.Address, id int, at time.Time) error {
-	if err := d.store.ScheduleDeletion(ctx, store.Deletion{Chat: to.Chat, Message: id, At: at}); err != nil {
-		return err
+	item := store.Deletion{Chat: to.Chat, Message: id, At: at}
+	err := d.store.ScheduleDeletion(ctx, item)
+	if err != nil {
+		d.keep(item)
 	}
 	select {
 	case d.changed <- struct{}{}:
 	default:
 	}
-	return nil
+	return err
+}
+
+func (d *Deletions) keep(items ...store.Deletion) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept = append(d.kept, items...)
+	if more := len(d.kept) - keptAtMost; more > 0 {
+		d.kept = d.kept[more:]
+	}
+}
+
+// take returns what is due of what is kept, and when the next one will be.
+func (d *Deletions) take(now time.Time) (due []store.Deletion, next time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var later []store.Deletion
+	for _, item := range d.kept {
+		if !item.At.After(now) {
+			due = append(due, item)
+			continue
+		}
+		later = append(later, item)
+		if next.IsZero() || item.At.Before(next) {
+			next = item.At
+		}
+	}
+	d.kept = later
+	return due, next
 }
 
 // idle is how long Run waits when nothing is scheduled; a new deletion wakes
@@ -87,15 +124,31 @@ func (d *Deletions) round(ctx context.Context) time.Duration {
 		d.log.Error("scheduled deletions cannot be read", zap.String("event", "store.error"), zap.Error(err))
 		return time.Minute
 	}
-	due = d.pending(due)
+	kept, nextKept := d.take(d.now())
+	if next.IsZero() || !nextKept.IsZero() && nextKept.Before(next) {
+		next = nextKept
+	}
 	wait := idle
 	if !next.IsZero() {
 		wait = max(next.Sub(d.now()), 0)
 	}
-	if !d.deleteAll(ctx, due) {
+	if !d.deleteAll(ctx, d.pending(append(due, kept...))) {
 		wait = min(wait, again)
+		d.keepAgain(kept)
 	}
 	return wait
+}
+
+// keepAgain keeps what was not deleted after all.
+func (d *Deletions) keepAgain(items []store.Deletion) {
+	for _, item := range items {
+		d.mu.Lock()
+		done := d.gone[place{item.Chat, item.Message}]
+		d.mu.Unlock()
+		if !done {
+			d.keep(item)
+		}
+	}
 }
 
 // pending leaves out what the round before has deleted: the list on disk may lag

@@ -47,7 +47,7 @@ func (b *Budget) Admit(e Entry, now time.Time) (Entry, bool) {
 }
 
 func (b *Budget) of(e Entry) *spent {
-	actor := e.Actor
+	actor := fmt.Sprint(e.Actor, " ", e.ActorID)
 	if e.Role == "stranger" {
 		actor = e.Role
 	}

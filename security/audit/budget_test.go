@@ -56,3 +56,22 @@ func TestDenialsAreBounded(t *testing.T) {
 		t.Errorf("%d actors are remembered", len(b.actors))
 	}
 }
+
+// Whose masked ids look alike have a budget each, and no id is recorded whole.
+func TestActorsAreToldApartWithoutTheirIds(t *testing.T) {
+	var b Budget
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	one := Entry{Event: "access.denied", Actor: "12******90", ActorID: 1234567890, Role: "user", Decision: "deny"}
+	other := one
+	other.ActorID = 1299999990
+	for range denialsAtMost + 1 {
+		b.Admit(one, now)
+	}
+	if _, ok := b.Admit(other, now); !ok {
+		t.Error("one user's denials used up another's budget")
+	}
+	line, _, err := Append(Head{}, now, one)
+	if err != nil || strings.Contains(string(line), "1234567890") {
+		t.Errorf("recorded as %s, %v", line, err)
+	}
+}

@@ -14,6 +14,8 @@ type Entry struct {
 	// line, or "bot".
 	Actor string `json:"actor"`
 	Role  string `json:"role,omitempty"`
+	// ActorID tells actors apart whose masked ids look alike. It is not recorded.
+	ActorID int64 `json:"-"`
 	// Module and Digest are in whose code the capability was used; Digest is
 	// the SHA-256 of the file.
 	Module     string `json:"module,omitempty"`
