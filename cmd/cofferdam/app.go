@@ -341,9 +341,7 @@ func (a *app) serve(ctx context.Context) error {
 	workers.Go(func() { a.introduce(ctx) })
 	workers.Go(func() { a.notices.Run(ctx) })
 	workers.Go(func() { a.sweep(ctx) })
-	for _, problem := range a.insecure {
-		a.notices.Tell(notice.AboutConfig, problem, 0, "⚠️ The config is not secure: "+problem)
-	}
+	a.tellInsecure(a.insecure)
 	poller := &telegram.Poller{Client: a.client, Deliver: a.pipeline.Deliver, RemoveWebhook: true, Log: a.log.Named("telegram")}
 	a.log.Info("cofferdam is running", zap.String("event", "app.started"), zap.String("version", version()), zap.Int("resumed", len(pending)))
 	err = poller.Run(ctx)

@@ -115,6 +115,13 @@ func (a *app) tellWritable(writable bool) {
 	a.notices.Tell(notice.AboutState, "full", 0, "💾 The bot cannot write its state: is the disk full? What changes something is refused until it can; what reads goes on.")
 }
 
+// tellInsecure tells admins what is insecure about the config.
+func (a *app) tellInsecure(problems []string) {
+	for _, problem := range problems {
+		a.notices.Tell(notice.AboutConfig, problem, 0, "⚠️ The config is not secure: "+problem)
+	}
+}
+
 // enrolment is what the command line shows of a new second factor.
 type enrolment struct {
 	URI     string   `json:"uri"`

@@ -55,6 +55,7 @@ func (a *app) reload(ctx context.Context, path string) {
 	people := a.met.replace(access.New(policy(cfg)))
 	a.follow(ctx, cfg, modules, people)
 	warn(a.log, cfg, warnings)
+	a.tellInsecure(insecureKeys(warnings))
 	for _, err := range modules.Refused {
 		a.doWithout(err)
 	}

@@ -449,6 +449,9 @@ func TestAdminsAreToldOfProblemsOfTheConfig(t *testing.T) {
 	if other.said("config") > 0 {
 		t.Error("somebody who is no admin was told")
 	}
+	r.write(r.file.text(), 0o640)
+	r.app.reload(t.Context(), r.path)
+	p.hears("The config is not secure: ", 1)
 	// The first one may come before the chat is there, and then is in the log.
 	r.restartTold(p)
 }

@@ -16,6 +16,12 @@ import (
 // render makes messages of the reply. Tokens are kept before the message that
 // carries them goes out, so that no tap can be early.
 func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
+	if p.decide(t).Role < t.role {
+		// Rights were taken away while this ran: what it found is not shown any
+		// more, and its buttons would outlive the removal.
+		t.hush()
+		return refused
+	}
 	id, err := p.keyboardID()
 	if err != nil {
 		return p.fail(ctx, t, textInternal, err)

@@ -233,6 +233,29 @@ func TestAttackRemovedAdminsRunningCommandDoesNotAct(t *testing.T) {
 	})
 }
 
+// A command that runs while its user is removed shows nothing, and leaves no
+// buttons behind.
+func TestAttackRemovedUsersRunningCommandShowsNothing(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		lists := &changing{}
+		lists.put(access.Policy{Users: []int64{admin, user}, Admins: []int64{admin}})
+		r.Pipeline.Access = lists
+		r.modules.set(func(context.Context, abi.Request) (abi.Code, []byte, error) {
+			time.Sleep(9 * time.Second)
+			return reply(refreshing("view"))
+		})
+		r.comes(typed(user, user, "/view"))
+		r.settle()
+		lists.put(access.Policy{Users: []int64{admin}, Admins: []int64{admin}})
+		_ = r.Forget(context.Background(), func(u, _ int64) bool { return u == user })
+		time.Sleep(10 * time.Second)
+		r.settle()
+		if got := r.sender.take(); len(got) > 1 || len(r.keyboards.values) > 0 { // "typing" at most
+			t.Errorf("the bot did %q, and keeps %d keyboards", got, len(r.keyboards.values))
+		}
+	})
+}
+
 // changing are access lists that change while the bot runs.
 type changing struct{ atomic.Pointer[access.Lists] }
 

@@ -158,8 +158,11 @@ func (t *passage) resume(c command) {
 
 func (p *Pipeline) codeRefused(ctx context.Context, t *passage, result totp.Result) outcome {
 	event := "totp.failed"
-	if result.Verdict == totp.Replayed {
+	switch result.Verdict {
+	case totp.Replayed:
 		event = "totp.replayed"
+	case totp.Blocked:
+		event = "totp.refused" // not looked at
 	}
 	t.log.Warn("a code is refused", zap.String("event", event), zap.String("reason", result.Verdict.String()), zap.Int("left", result.Left))
 	if result.Began {
