@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,6 +25,9 @@ type configFile struct {
 	grants, limits, further string
 }
 
+// reloadSalt is the salt of all these files: one that is not worth a warning.
+var reloadSalt = strings.ToLower(rand.Text() + rand.Text())
+
 // text is the file.
 func (f configFile) text() string {
 	list := func(ids []int64) string { return strings.ReplaceAll(fmt.Sprint(ids), " ", ", ") }
@@ -32,7 +36,7 @@ func (f configFile) text() string {
 		"  allowed_user_ids: " + list(f.users) + "\n" +
 		"  allowed_admins_ids: " + list(f.admins) + "\n" +
 		"  allowed_chat_ids: " + list(f.allowed) + "\n" +
-		"  auth_salt: " + strings.Repeat("salt", 12) + "\n" +
+		"  auth_salt: " + reloadSalt + "\n" +
 		"chat_id: {global_chat_id: " + list(f.groups) + "}\n" +
 		"docker: {host: [" + f.docker + "]}\n" +
 		"telegram: {api_url: " + f.api + ", flood: {overall: 0, chat: 0, group: 0}}\n" +
