@@ -1,0 +1,271 @@
+package meter
+
+import "github.com/cofferdam-bot/cofferdam/security/vetting"
+
+// Instructions that only the meter adds.
+const (
+	opDrop          = 0x1a
+	opI64LtS        = 0x53
+	opI64Add        = 0x7c
+	opI64Sub        = 0x7d
+	opI64ShrU       = 0x88
+	opI64ExtendI32U = 0xad
+	noResults       = 0x40
+)
+
+// body is the one that is being rewritten.
+type body struct {
+	index int
+	vetting.Body
+	results []vetting.ValueType
+	costs   []uint32 // of what is in no loop, then of each loop in its order
+	open    []int    // of each open block, the index in costs
+	loops   int      // that were met
+	bulk    bool     // whether there are bulk operations
+	left    uint32   // the added i64 local: the fuel that is left
+	length  uint32   // the added i32 local: of a bulk operation
+	slots   int64    // what the frame takes of the depth
+	nested  bool     // whether the depth is counted
+}
+
+func (w *writer) code() {
+	if len(w.f.Bodies) == 0 {
+		return
+	}
+	w.section(vetting.SectionCode, func() {
+		w.u32(uint32(len(w.f.Bodies)))
+		for i := range w.f.Bodies {
+			w.measure(i)
+			w.sized(w.writeBody)
+		}
+	})
+}
+
+// sized writes what contents write after its size.
+func (w *writer) sized(contents func()) {
+	outer := w.out
+	w.out = w.scratch[:0]
+	contents()
+	w.scratch, w.out = w.out, appendSized(outer, w.out)
+}
+
+// measure makes w.body of the body with that index.
+func (w *writer) measure(index int) {
+	b := &w.body
+	b.index, b.Body = index, w.f.Bodies[index]
+	t := w.f.Types[b.Type]
+	locals := len(t.Params) + int(b.Locals)
+	b.results = t.Results
+	b.left, b.length = uint32(locals), uint32(locals+1)
+	// An instruction leaves one value, as a rule, so that there are no more to
+	// keep in the frame than this.
+	b.slots = int64(locals) + int64(b.Instructions)
+	b.nested = b.Calls || b.slots > leafSlots
+	w.weigh()
+}
+
+// weigh counts the instructions of each loop that are in no inner one. Within
+// one round of a loop each of them runs once at most, whichever way it goes:
+// to go back is to begin another round. What is in no loop runs at most once in
+// a call.
+func (w *writer) weigh() {
+	b := &w.body
+	b.costs, b.open, b.bulk = append(b.costs[:0], 0), append(b.open[:0], 0), false
+	var i vetting.Instruction
+	for code := w.f.Code(b.index); code.Next(&i); {
+		innermost := b.open[len(b.open)-1]
+		b.costs[innermost]++
+		switch i.Op {
+		case vetting.OpLoop:
+			b.open = append(b.open, len(b.costs))
+			b.costs = append(b.costs, 0)
+		case vetting.OpBlock, vetting.OpIf:
+			b.open = append(b.open, innermost)
+		case vetting.OpEnd:
+			b.open = b.open[:len(b.open)-1]
+		}
+		b.bulk = b.bulk || isBulk(i.Op)
+	}
+}
+
+func (w *writer) writeBody() {
+	b := &w.body
+	w.locals()
+	w.charge(int64(b.costs[0]))
+	if !b.nested {
+		w.instructions(int(b.End))
+		return
+	}
+	w.enter()
+	w.op(vetting.OpBlock)
+	w.resultType()
+	// The block ends where the function did, and labels count from inside, so
+	// that a branch to the function's end now goes to the block's.
+	w.instructions(int(b.End))
+	w.leave()
+	w.op(vetting.OpEnd)
+}
+
+func (w *writer) locals() {
+	b := &w.body
+	added := uint32(1)
+	if b.bulk {
+		added = 2
+	}
+	w.u32(uint32(b.Groups) + added)
+	groups := int(b.Start)
+	for w.f.Bytes[groups]&0x80 != 0 { // the count
+		groups++
+	}
+	w.copy(groups+1, int(b.Code))
+	w.out = append(w.out, 1, vetting.I64)
+	if b.bulk {
+		w.out = append(w.out, 1, vetting.I32)
+	}
+}
+
+func (w *writer) resultType() {
+	switch results := w.body.results; len(results) {
+	case 0:
+		w.out = append(w.out, noResults)
+	case 1:
+		w.out = append(w.out, results[0])
+	default:
+		w.out = appendI64(w.out, int64(w.wrappers[string(results)]))
+	}
+}
+
+// instructions writes the code with what is added to it.
+func (w *writer) instructions(end int) {
+	b := &w.body
+	var i vetting.Instruction
+	copied, open := int(b.Code), 0
+	b.loops = 0
+	for code := w.f.Code(b.index); code.Next(&i); {
+		switch i.Op {
+		case vetting.OpBlock, vetting.OpIf:
+			open++
+		case vetting.OpEnd:
+			open--
+		case vetting.OpLoop:
+			open++
+			w.copy(copied, i.End)
+			b.loops++
+			w.charge(int64(b.costs[b.loops]))
+			copied = i.End
+		case vetting.OpCall, vetting.OpRefFunc:
+			w.copy(copied, i.Start)
+			w.op(i.Op)
+			w.u32(w.function(i.A))
+			copied = i.End
+		case vetting.OpReturn:
+			if b.nested {
+				w.copy(copied, i.Start)
+				w.op(vetting.OpBr)
+				w.u32(uint32(open))
+				copied = i.End
+			}
+		case vetting.OpMemoryGrow:
+			w.copy(copied, i.Start)
+			w.charge(growCost)
+			copied = i.Start
+		default:
+			if isBulk(i.Op) {
+				w.copy(copied, i.Start)
+				w.chargeLength(i.Op)
+				copied = i.Start
+			}
+		}
+	}
+	w.copy(copied, end)
+}
+
+// charge takes so many instructions from the fuel, and ticks if there were
+// fewer.
+func (w *writer) charge(cost int64) {
+	w.global(vetting.OpGlobalGet, w.fuel)
+	w.i64(cost)
+	w.settle()
+}
+
+// chargeLength charges the length that is the last operand of a bulk
+// operation.
+func (w *writer) chargeLength(op vetting.Opcode) {
+	w.local(vetting.OpLocalTee, w.body.length)
+	w.global(vetting.OpGlobalGet, w.fuel)
+	w.local(vetting.OpLocalGet, w.body.length)
+	w.out = append(w.out, opI64ExtendI32U)
+	if op == vetting.OpMemoryFill || op == vetting.OpMemoryCopy || op == vetting.OpMemoryInit {
+		// 8 bytes are as much as an instruction.
+		w.i64(7)
+		w.out = append(w.out, opI64Add)
+		w.i64(3)
+		w.out = append(w.out, opI64ShrU)
+	}
+	w.settle()
+}
+
+// settle subtracts the cost on the stack from the fuel under it.
+func (w *writer) settle() {
+	left := w.body.left
+	w.out = append(w.out, opI64Sub)
+	w.local(vetting.OpLocalTee, left)
+	w.global(vetting.OpGlobalSet, w.fuel)
+	w.ifNegative(func() {
+		w.local(vetting.OpLocalGet, left)
+		w.callTick()
+		w.global(vetting.OpGlobalSet, w.fuel)
+	})
+}
+
+// enter takes the function's slots from the depth, and leave gives them back.
+func (w *writer) enter() {
+	w.global(vetting.OpGlobalGet, w.depth)
+	w.i64(w.body.slots)
+	w.out = append(w.out, opI64Sub)
+	w.local(vetting.OpLocalTee, w.body.left)
+	w.global(vetting.OpGlobalSet, w.depth)
+	w.ifNegative(func() {
+		w.i64(TooDeep)
+		w.callTick()
+		w.out = append(w.out, opDrop)
+	})
+}
+
+func (w *writer) leave() {
+	w.global(vetting.OpGlobalGet, w.depth)
+	w.i64(w.body.slots)
+	w.out = append(w.out, opI64Add)
+	w.global(vetting.OpGlobalSet, w.depth)
+}
+
+func (w *writer) ifNegative(then func()) {
+	w.local(vetting.OpLocalGet, w.body.left)
+	w.i64(0)
+	w.out = append(w.out, opI64LtS, byte(vetting.OpIf), noResults)
+	then()
+	w.op(vetting.OpEnd)
+}
+
+func (w *writer) callTick() {
+	w.op(vetting.OpCall)
+	w.u32(w.tick)
+}
+
+func (w *writer) global(op vetting.Opcode, index uint32) {
+	w.op(op)
+	w.u32(index)
+}
+
+func (w *writer) local(op vetting.Opcode, index uint32) {
+	w.op(op)
+	w.u32(index)
+}
+
+func isBulk(op vetting.Opcode) bool {
+	switch op {
+	case vetting.OpMemoryInit, vetting.OpMemoryCopy, vetting.OpMemoryFill, vetting.OpTableInit, vetting.OpTableCopy, vetting.OpTableFill:
+		return true
+	}
+	return false
+}
