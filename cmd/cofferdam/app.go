@@ -198,7 +198,7 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	}
 	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}, Audit: a.audit}
 	operations := hostcall.Table(sources)
-	runtimes, err := engine.New(o.cacheDir, operations)
+	runtimes, err := engine.New(engine.Config{CacheDir: o.cacheDir, Shipped: shippedCode(), Operations: operations, Log: a.log.Named("engine")})
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func specOf(cfg *config.Config, file modules.File) registry.Spec {
 	limits := cfg.Modules.LimitsFor(file.Name)
 	spec := registry.Spec{Wasm: file.Data, Digest: file.Digest, BuiltIn: true, Limits: engine.Limits{
 		Memory: int64(limits.Memory), Timeout: limits.Timeout, HostCalls: limits.HostCalls,
-		Reply: int(limits.Reply), Log: int(limits.Log), Concurrency: limits.Concurrency,
+		Reply: int(limits.Reply), Log: int(limits.Log), Concurrency: limits.Concurrency, Fuel: uint64(limits.Fuel),
 	}}
 	spec.Granted = grantedTo(cfg, file.Name)
 	return spec

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 	"github.com/cofferdam-bot/cofferdam/security/ratelimit"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
@@ -165,6 +166,7 @@ func moduleCache(t testing.TB) string {
 // TestMain lets the test binary be the program too, for the scripts, and a bot
 // without a sandbox, for the benchmarks.
 func TestMain(m *testing.M) {
+	compiler.Main()
 	if os.Getenv(benchBot) == "native" {
 		os.Exit(otherMain(os.Args[1:], func(o *options) { o.load = inHost }))
 	}

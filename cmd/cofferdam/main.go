@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
@@ -40,7 +41,10 @@ func exitWith(code int, err error) error {
 	return &exitError{code: code, err: err}
 }
 
-func main() { os.Exit(run(os.Args[1:])) }
+func main() {
+	compiler.Main() // if this process is to compile a module, and nothing else
+	os.Exit(run(os.Args[1:]))
+}
 
 // run is the whole program but for the process around it.
 func run(args []string) int {

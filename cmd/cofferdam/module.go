@@ -29,7 +29,7 @@ func moduleCommand() *cobra.Command {
 		Args:    usageArgs(cobra.NoArgs),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(moduleBuildCommand())
+	cmd.AddCommand(moduleBuildCommand(), moduleCompileCommand())
 	return cmd
 }
 

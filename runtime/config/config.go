@@ -196,6 +196,8 @@ type Limits struct {
 	Log Bytes `koanf:"log"`
 	// Concurrency is how many invocations of the module run at once.
 	Concurrency int `koanf:"concurrency"`
+	// Fuel is work: about one unit for an instruction.
+	Fuel int64 `koanf:"fuel"`
 }
 
 // State says where the bot keeps what must survive a restart.

@@ -52,6 +52,8 @@ var DefaultLimits = Limits{
 	Reply:       64 << 10,
 	Log:         16 << 10,
 	Concurrency: 4,
+	// A tight loop burns two billion in a second: the time ends first.
+	Fuel: 20_000_000_000,
 }
 
 // LimitsFor returns the limits of the module called name, with DefaultLimits for what the file leaves open.
@@ -64,6 +66,7 @@ func (m Modules) LimitsFor(name string) Limits {
 		Reply:       cmp.Or(own.Reply, DefaultLimits.Reply),
 		Log:         cmp.Or(own.Log, DefaultLimits.Log),
 		Concurrency: cmp.Or(own.Concurrency, DefaultLimits.Concurrency),
+		Fuel:        cmp.Or(own.Fuel, DefaultLimits.Fuel),
 	}
 }
 

@@ -66,7 +66,7 @@ modules:
     some:
       - "docker.containers.list{web-*, label:env=prod}"
       - {capability: docker.containers.logs, scope: web-1}
-  limits: {one: {memory: 1MiB, timeout: 3s, host_calls: 7, reply: 2048, log: 1KiB, concurrency: 2}}
+  limits: {one: {memory: 1MiB, timeout: 3s, host_calls: 7, reply: 2048, log: 1KiB, concurrency: 2, fuel: 5000000}}
 state: {dir: s}
 metrics: {listen: ":9108"}
 log: {level: debug, format: Human}
@@ -97,7 +97,7 @@ log: {level: debug, format: Human}
 					{"docker.containers.logs", []string{"web-1"}},
 				},
 			},
-			Limits: map[string]Limits{"one": {1 << 20, 3 * time.Second, 7, 2048, 1024, 2}},
+			Limits: map[string]Limits{"one": {1 << 20, 3 * time.Second, 7, 2048, 1024, 2, 5_000_000}},
 		}},
 		{"state", got.State, State{Dir: "s"}},
 		{"metrics", got.Metrics, Metrics{Listen: ":9108"}},

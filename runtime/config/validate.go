@@ -306,6 +306,9 @@ func checkLimits(r *report, key string, l Limits) {
 	if l.Concurrency < 0 || l.Concurrency > 1000 {
 		r.bad(key+".concurrency", "must be between 1 and 1000", "")
 	}
+	if l.Fuel < 0 || l.Fuel != 0 && l.Fuel < 1_000_000 {
+		r.bad(key+".fuel", "must be 1000000 or more", "")
+	}
 }
 
 func (c *Config) checkLog(r *report) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,13 +10,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 )
 
-// codeFolder is where the native code of one file is kept from one start of
-// the bot to the next.
+// The native code of each file has a folder of its own, in which it stays from
+// one start of the bot to the next.
 //
 // wazero checks no more of an entry than its version and a CRC of the code: a
 // flipped bit in a count makes it ask for 32 GiB, and one in an offset makes it
@@ -23,11 +25,6 @@ import (
 // lies beside the entry, a digest of every byte in the folder, and wazero is
 // let near a folder only if the seal is whole. A seal guards against damage,
 // not against malice: who can write here can run code as the bot anyway.
-type codeFolder struct {
-	final string   // where a sealed folder lies
-	work  string   // where wazero reads and writes; final, if that was sealed
-	found []string // entries, when it was opened
-}
 
 const (
 	sealFile = "seal"
@@ -80,54 +77,135 @@ const (
 	keepUnfinished = time.Hour
 )
 
-// openCodeFolder returns the sealed folder of a file's code, or else an empty
-// one to fill.
-func openCodeFolder(cacheDir string, wasm []byte) (codeFolder, error) {
-	digest := sha256.Sum256(wasm)
-	final := filepath.Join(cacheDir, hex.EncodeToString(digest[:]))
-	if sealed(final) {
+// folders is where compiled code is kept.
+type folders struct {
+	own     string // read and written
+	shipped string // came with the program, and is only read; may be empty
+	passing bool   // own goes with the engine
+	// fingerprint tells apart processors, compilers and meters whose code is
+	// not the same. Only with it in a folder's name is it sure that wazero finds
+	// its code there, and does not compile a foreign file in this process.
+	fingerprint string
+}
+
+func openFolders(own, shipped string) (folders, error) {
+	f := folders{own: own, shipped: shipped}
+	if own == "" {
+		dir, err := os.MkdirTemp("", "cofferdam-code-")
+		if err != nil {
+			return f, fmt.Errorf("a folder for compiled modules: %w", err)
+		}
+		f.own, f.passing = dir, true
+	}
+	err := checkCacheDir(f.own)
+	if err == nil {
+		f.fingerprint, err = compiler.Fingerprint(context.Background(), f.own)
+	}
+	if err != nil {
+		return f, errors.Join(fmt.Errorf("cache of compiled modules in %s: %w", f.own, err), f.close())
+	}
+	if shipped != "" {
+		if info, err := os.Stat(shipped); err != nil || info.Mode().Perm()&0o022 != 0 {
+			f.shipped = "" // it saves time, and nothing depends on it
+		}
+	}
+	return f, nil
+}
+
+func (f folders) close() error {
+	if !f.passing {
+		return nil
+	}
+	return os.RemoveAll(f.own)
+}
+
+// name is that of the folder for a file's code.
+func (f folders) name(wasm []byte) string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n%s\n", f.fingerprint, compiler.PreparedFile)
+	sum.Write(wasm)
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// find returns the sealed folder of a file's code, if there is one.
+func (f folders) find(wasm []byte) (string, bool) {
+	name := f.name(wasm)
+	dir := filepath.Join(f.own, name)
+	if sealed(dir) {
 		// Its time says when it was last of use. If it cannot be set, the worst is
 		// that the code is compiled again in a month.
 		now := time.Now()
-		_ = os.Chtimes(final, now, now)
-		return codeFolder{final: final, work: final, found: entriesIn(final)}, nil
+		_ = os.Chtimes(dir, now, now)
+		return dir, true
+	}
+	if f.shipped == "" {
+		return "", false
+	}
+	dir = filepath.Join(f.shipped, name)
+	return dir, sealed(dir)
+}
+
+// compile has a child compile the file, and returns the sealed folder of its
+// code.
+func (e *Engine) compile(ctx context.Context, wasm []byte) (string, error) {
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	final := filepath.Join(e.own, e.name(wasm))
+	if sealed(final) { // while this one waited for its turn
+		return final, nil
+	}
+	work, err := os.MkdirTemp(e.own, filepath.Base(final)+newMark)
+	if err != nil {
+		return "", err
+	}
+	err = compiler.Compile(ctx, work, wasm, compiler.Usual)
+	if err == nil {
+		err = seal(work)
+	}
+	if err == nil {
+		err = settle(work, final)
+	}
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("compile: %w", err), os.RemoveAll(work))
+	}
+	return final, nil
+}
+
+// Precompile leaves the code of a file in the cache, so that Load finds it.
+func (e *Engine) Precompile(ctx context.Context, wasm []byte) error {
+	_, err := e.compile(ctx, wasm)
+	return err
+}
+
+// settle moves a sealed folder to its place. What is there already is damaged,
+// or as good: another process may compile the same file.
+func settle(work, final string) error {
+	if os.Rename(work, final) == nil {
+		return nil
+	}
+	if sealed(final) {
+		return os.RemoveAll(work)
 	}
 	if err := os.RemoveAll(final); err != nil {
-		return codeFolder{}, err
+		return err
 	}
-	work, err := os.MkdirTemp(cacheDir, filepath.Base(final)+newMark)
-	return codeFolder{final: final, work: work}, err
+	if err := os.Rename(work, final); err != nil && !sealed(final) {
+		return err
+	}
+	return os.RemoveAll(work)
 }
 
-// keep seals what wazero put into the folder and moves it to its place. If that
-// does not work, on a full disk for instance, the next start compiles again.
-func (f codeFolder) keep() {
-	if slices.Equal(entriesIn(f.work), f.found) {
-		return
-	}
-	seal, err := digestOf(f.work)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(f.work, sealFile), []byte(seal), 0o600)
-	}
-	if err == nil && f.work != f.final {
-		err = os.Rename(f.work, f.final)
-	}
+// seal writes the digest of all that is in the folder.
+func seal(dir string) error {
+	digest, err := digestOf(dir)
 	if err != nil {
-		f.discard()
+		return err
 	}
-}
-
-// discard removes the folder, since it is of no use.
-func (f codeFolder) discard() { os.RemoveAll(f.work) }
-
-// entriesIn lists wazero's files. It makes a new one beside the old if its own
-// version, or the processor's features, are not those of the last time.
-func entriesIn(dir string) []string {
-	entries, err := filepath.Glob(filepath.Join(dir, "wazero-*", "*"))
-	if err != nil {
-		return nil // only for a malformed pattern
-	}
-	return entries
+	return os.WriteFile(filepath.Join(dir, sealFile), []byte(digest), 0o600)
 }
 
 func sealed(dir string) bool {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,20 +16,25 @@ import (
 // whose code runs.
 func returning(code int) []byte { return guest{handle: i32(code)}.assemble() }
 
-// entryOf returns the file in which wazero keeps a module's code.
-func entryOf(t *testing.T, cacheDir string, wasm []byte) (folder codeFolder, entry string) {
+// codeOf returns the sealed folder of a file, and wazero's entry in it.
+func codeOf(t *testing.T, e *Engine, wasm []byte) (folder, entry string) {
 	t.Helper()
-	folder, err := openCodeFolder(cacheDir, wasm)
-	if err != nil {
+	folder, ok := e.find(wasm)
+	if !ok {
+		t.Fatal("there is no sealed folder")
+	}
+	entries, err := filepath.Glob(filepath.Join(folder, "wazero-*", "*"))
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("entries %v, want one", entries)
+	}
+	return folder, entries[0]
+}
+
+func reseal(t *testing.T, folder string) {
+	t.Helper()
+	if err := seal(folder); err != nil {
 		t.Fatal(err)
 	}
-	if folder.work != folder.final {
-		t.Fatalf("%s is not sealed", folder.final)
-	}
-	if len(folder.found) != 1 {
-		t.Fatalf("entries %v, want one", folder.found)
-	}
-	return folder, folder.found[0]
 }
 
 func mustReturn(t *testing.T, e *Engine, wasm []byte, want int) {
@@ -47,18 +53,20 @@ func TestLoadTakesCodeFromTheFolder(t *testing.T) {
 	e := newEngine(t, dir, operations(nil))
 	mustReturn(t, e, returning(1), 1)
 	mustReturn(t, e, returning(2), 2)
-	folder, entry := entryOf(t, dir, returning(1))
-	_, other := entryOf(t, dir, returning(2))
-	code, err := os.ReadFile(other)
-	if err != nil {
+	folder, _ := codeOf(t, e, returning(1))
+	other, _ := codeOf(t, e, returning(2))
+	for _, dir := range []string{folder, other} {
+		if err := os.Remove(filepath.Join(dir, sealFile)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
-	overwrite(t, entry, code)
-	seal, err := digestOf(folder.final)
-	if err != nil {
+	if err := os.CopyFS(folder, os.DirFS(other)); err != nil {
 		t.Fatal(err)
 	}
-	overwrite(t, filepath.Join(folder.final, sealFile), []byte(seal))
+	reseal(t, folder)
 	mustReturn(t, newEngine(t, dir, operations(nil)), returning(1), 2)
 }
 
@@ -69,25 +77,55 @@ func overwrite(t *testing.T, path string, content []byte) {
 	}
 }
 
-// Another wazero, or another processor, puts its code beside what is there, and
-// both stay good.
-func TestFolderTakesASecondEntry(t *testing.T) {
+// Code of another wazero, another meter or another processor has a folder of
+// its own: in this one, wazero would not find its entry, and would compile a
+// foreign file in this process.
+func TestFoldersOfOtherProcessors(t *testing.T) {
 	dir := t.TempDir()
 	e := newEngine(t, dir, operations(nil))
 	mustReturn(t, e, returning(1), 1)
-	folder, entry := entryOf(t, dir, returning(1))
-	other := filepath.Join(filepath.Dir(entry), strings.Repeat("0", 64))
-	if err := os.Rename(entry, other); err != nil {
-		t.Fatal(err)
+	folder, _ := codeOf(t, e, returning(1))
+	e.fingerprint += "x"
+	if _, found := e.find(returning(1)); found {
+		t.Fatal("code of another fingerprint was found")
 	}
-	seal, err := digestOf(folder.final)
+	mustReturn(t, e, returning(1), 1)
+	if other, _ := codeOf(t, e, returning(1)); other == folder || !sealed(folder) {
+		t.Errorf("%s and %s, sealed: %v", other, folder, sealed(folder))
+	}
+}
+
+// What came with the program is used, and left alone.
+func TestShippedCode(t *testing.T) {
+	shipped := filepath.Join(t.TempDir(), "shipped")
+	mustReturn(t, newEngine(t, shipped, operations(nil)), returning(1), 1)
+	before, err := digestOf(shipped)
 	if err != nil {
 		t.Fatal(err)
 	}
-	overwrite(t, filepath.Join(folder.final, sealFile), []byte(seal))
-	mustReturn(t, e, returning(1), 1)
-	if entries := entriesIn(folder.final); len(entries) != 2 || !sealed(folder.final) {
-		t.Errorf("entries %v, sealed: %v", entries, sealed(folder.final))
+	own := t.TempDir()
+	open := func() *Engine {
+		e, err := New(Config{CacheDir: own, Shipped: shipped, Operations: operations(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { e.Close(context.Background()) })
+		return e
+	}
+	mustReturn(t, open(), returning(1), 1)
+	mustReturn(t, open(), returning(2), 2)
+	entries, err := os.ReadDir(own)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%d folders of its own, %v; want that of what was not shipped", len(entries), err)
+	}
+	if after, err := digestOf(shipped); err != nil || after != before {
+		t.Errorf("what was shipped changed: %v", err)
+	}
+	if err := os.Chmod(shipped, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, found := open().find(returning(1)); found {
+		t.Error("code that anybody can write was found")
 	}
 }
 
@@ -97,7 +135,7 @@ func TestLoadRepairsADamagedFolder(t *testing.T) {
 	dir := t.TempDir()
 	e := newEngine(t, dir, operations(nil))
 	mustReturn(t, e, returning(1), 1)
-	folder, entry := entryOf(t, dir, returning(1))
+	folder, entry := codeOf(t, e, returning(1))
 	whole, err := os.ReadFile(entry)
 	if err != nil {
 		t.Fatal(err)
@@ -109,11 +147,11 @@ func TestLoadRepairsADamagedFolder(t *testing.T) {
 		"entry is gone":          func() { os.Remove(entry) },
 		"entry is a folder":      func() { os.Remove(entry); os.Mkdir(entry, 0o700) },
 		"entry is a link":        func() { os.Remove(entry); os.Symlink("/dev/zero", entry) },
-		"another file":           func() { overwrite(t, filepath.Join(folder.final, "note"), []byte("hello")) },
-		"seal is gone":           func() { os.Remove(filepath.Join(folder.final, sealFile)) },
-		"seal is empty":          func() { overwrite(t, filepath.Join(folder.final, sealFile), nil) },
-		"seal is of other bytes": func() { overwrite(t, filepath.Join(folder.final, sealFile), bytes.Repeat([]byte("0"), 64)) },
-		"folder is a file":       func() { os.RemoveAll(folder.final); overwrite(t, folder.final, []byte("hello")) },
+		"another file":           func() { overwrite(t, filepath.Join(folder, "note"), []byte("hello")) },
+		"seal is gone":           func() { os.Remove(filepath.Join(folder, sealFile)) },
+		"seal is empty":          func() { overwrite(t, filepath.Join(folder, sealFile), nil) },
+		"seal is of other bytes": func() { overwrite(t, filepath.Join(folder, sealFile), bytes.Repeat([]byte("0"), 64)) },
+		"folder is a file":       func() { os.RemoveAll(folder); overwrite(t, folder, []byte("hello")) },
 	}
 	for at := 0; at < len(whole); at += 1 + at/16 { // above all the counts and offsets at the beginning
 		damages[fmt.Sprintf("byte %d is another", at)] = func() {
@@ -125,7 +163,7 @@ func TestLoadRepairsADamagedFolder(t *testing.T) {
 	for name, damage := range damages {
 		damage()
 		mustReturn(t, e, returning(1), 1)
-		if !sealed(folder.final) {
+		if !sealed(folder) {
 			t.Fatalf("%s: the folder was not sealed again", name)
 		}
 		if again, err := os.ReadFile(entry); err != nil || len(again) != len(whole) {
@@ -157,8 +195,8 @@ func TestFolderIsClosedToOthers(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || files != 2 {
-		t.Errorf("%d files, %v; want an entry and a seal", files, err)
+	if err != nil || files != 3 {
+		t.Errorf("%d files, %v; want an entry, what it was made of, and a seal", files, err)
 	}
 }
 
@@ -168,13 +206,13 @@ func TestNewRefusesAFolderThatOthersWrite(t *testing.T) {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := New(dir, nil); err == nil || !strings.Contains(err.Error(), "chmod 0700 "+dir) {
+		if _, err := New(Config{CacheDir: dir}); err == nil || !strings.Contains(err.Error(), "chmod 0700 "+dir) {
 			t.Errorf("mode %04o: error %v", mode, err)
 		}
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	overwrite(t, file, nil)
-	if _, err := New(file, nil); err == nil {
+	if _, err := New(Config{CacheDir: file}); err == nil {
 		t.Error("a file was accepted as a folder")
 	}
 }
@@ -208,18 +246,30 @@ func TestNewRemovesWhatACrashLeft(t *testing.T) {
 	}
 }
 
+// A disk that is full, or a folder that somebody removed, costs a foreign
+// module, and the project's own only their speed.
 func TestLoadWithoutAUsableFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	e := newEngine(t, dir, operations(nil))
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	mustReturn(t, e, returning(1), 1)
-	if _, err := os.Stat(dir); err == nil {
-		t.Error("a folder that somebody removed was made again")
+	if _, err := tryLoad(t, e, returning(1), patient()); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a foreign module: %v", err)
 	}
-	overwrite(t, dir, []byte("in the way"))
-	mustReturn(t, e, returning(1), 1)
+	m, err := e.Load(t.Context(), Source{Name: "own", Wasm: returning(1), Limits: patient(), BuiltIn: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if answer, fault := invoke(t, m, ""); fault != nil || answer.Code != 1 {
+			t.Errorf("the project's own: %+v, %v", answer, fault)
+		}
+		m.working.Wait() // until the child has failed
+	}
+	if err := m.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestEqualFilesAreLoadedSideBySide(t *testing.T) {

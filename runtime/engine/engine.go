@@ -9,12 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"runtime"
 	"time"
 
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
@@ -30,6 +27,7 @@ type Limits struct {
 	Reply       int           // bytes of JSON
 	Log         int           // bytes of lines, stdout and stderr; see lineCost
 	Concurrency int           // invocations of one module at the same time
+	Fuel        uint64        // units of work; see package meter
 }
 
 // Source is a module to load.
@@ -41,30 +39,64 @@ type Source struct {
 	// allows.
 	Grant  capability.Set
 	Limits Limits
+	// BuiltIn files are the project's own. They may be interpreted until they
+	// are compiled.
+	BuiltIn bool
 }
+
+// Config is what an Engine is made of.
+type Config struct {
+	// CacheDir keeps compiled code from one start to the next. It is made if it
+	// is not there, and refused if others may write to it: its files are native
+	// code that will be run. Empty: a folder of its own that goes with the
+	// engine.
+	CacheDir string
+	// Shipped is a folder like CacheDir that came with the program, and is only
+	// read. It may be empty, or not be there.
+	Shipped string
+	// Operations are what modules can reach, as far as granted.
+	Operations []hostcall.Operation
+	// Idle is how long a module's code is kept while nobody uses it; 0:
+	// [DefaultIdle].
+	Idle time.Duration
+	Log  *zap.Logger // nil: none
+}
+
+// DefaultIdle is longer than a conversation, and shorter than a coffee break.
+const DefaultIdle = 10 * time.Minute
 
 // Engine loads modules. Each gets a wazero runtime and a folder of compiled
 // code to itself: in a shared runtime, a module could import another by name
 // and write into its memory.
 type Engine struct {
-	cacheDir   string
+	folders
 	operations []hostcall.Operation
+	memories   memories
+	idle       time.Duration
+	log        *zap.Logger
+	// turn lets as many children compile at once as there are processors.
+	turn chan struct{}
 	// life ends with Close. It is no request's context but the modules' own.
 	life context.Context
 	end  context.CancelFunc
 }
 
-// New returns an Engine whose modules can reach the operations, as far as
-// granted. Compiled code is kept in the folder cacheDir, which is made if it
-// is not there, and refused if others may write to it: its files are native
-// code that will be run. With an empty cacheDir code is compiled at each Load.
-func New(cacheDir string, operations []hostcall.Operation) (*Engine, error) {
-	if cacheDir != "" {
-		if err := checkCacheDir(cacheDir); err != nil {
-			return nil, fmt.Errorf("cache of compiled modules in %s: %w", cacheDir, err)
-		}
+// New returns an Engine.
+func New(c Config) (*Engine, error) {
+	folders, err := openFolders(c.CacheDir, c.Shipped)
+	if err != nil {
+		return nil, err
 	}
-	e := &Engine{cacheDir: cacheDir, operations: operations}
+	e := &Engine{
+		folders: folders, operations: c.Operations, memories: systemMemories(), idle: c.Idle, log: c.Log,
+		turn: make(chan struct{}, runtime.GOMAXPROCS(0)),
+	}
+	if e.idle <= 0 {
+		e.idle = DefaultIdle
+	}
+	if e.log == nil {
+		e.log = zap.NewNop()
+	}
 	e.life, e.end = context.WithCancel(context.Background())
 	return e, nil
 }
@@ -73,55 +105,34 @@ func New(cacheDir string, operations []hostcall.Operation) (*Engine, error) {
 // module holds is freed by its own Close.
 func (e *Engine) Close(context.Context) error {
 	e.end()
-	return nil
+	return e.folders.close()
 }
 
 // pageSize is WebAssembly's page.
 const pageSize = 64 << 10
 
-// coreFeatures is what Go, C and Rust guests need of WebAssembly 2.0. Without
-// SIMD a module has a third of the instructions to compile wrongly.
-const coreFeatures = api.CoreFeaturesV2 &^ api.CoreFeatureSIMD
-
 // Load makes a module ready to be invoked, and starts one instance of it to see
-// that it does. It takes about 2 s for a 3 MB file, or a tenth of a second if
-// the compiled code is in the cache. Its error says what about the file, or
-// about its grant, is wrong.
+// that it does. It takes about a second for a 2 MB file, or a twentieth of that
+// if the compiled code is in the cache; a built-in module is not waited for. Its
+// error says what about the file, or about its grant, is wrong.
 func (e *Engine) Load(ctx context.Context, s Source) (*Module, error) {
-	if err := checkLimits(s.Limits); err != nil {
+	m, err := e.load(ctx, s)
+	if err != nil {
 		return nil, fmt.Errorf("module %s: %w", s.Name, err)
-	}
-	if e.life.Err() != nil {
-		return nil, fmt.Errorf("module %s: the engine was closed", s.Name)
-	}
-	m := &Module{name: s.Name, limits: s.Limits, slots: make(chan struct{}, s.Limits.Concurrency)}
-	m.life, m.end = context.WithCancel(e.life)
-	if err := m.load(ctx, s, e); err != nil {
-		return nil, errors.Join(fmt.Errorf("module %s: %w", s.Name, err), m.Close(context.WithoutCancel(ctx)))
 	}
 	return m, nil
 }
 
-func checkLimits(l Limits) error {
-	if l.Memory < pageSize || l.Memory > 4<<30 || l.Timeout <= 0 || l.HostCalls < 0 || l.Reply <= 0 || l.Log < 0 || l.Concurrency <= 0 {
-		return fmt.Errorf("limits %+v: must be positive, and memory from 64 KiB to 4 GiB", l)
+func (e *Engine) load(ctx context.Context, s Source) (*Module, error) {
+	if err := checkLimits(s.Limits); err != nil {
+		return nil, err
 	}
-	return nil
-}
-
-// load compiles the file, holds it against the ABI and the grant, defines its
-// imports, and starts it once.
-func (m *Module) load(ctx context.Context, s Source, e *Engine) (err error) {
-	// A panic in a compiler that reads a hostile file must not end the bot.
-	defer func() {
-		if r := recover(); r != nil {
-			err = panicked("loading", r)
-		}
-	}()
-	// Bytes that were scanned and metered would come in here, compiled by a
-	// child process into the folder.
-	if err := m.compile(ctx, s.Wasm, e.cacheDir); err != nil {
-		return fmt.Errorf("compile: %s", oneLine(err.Error()))
+	if e.life.Err() != nil {
+		return nil, errors.New("the engine was closed")
+	}
+	file, err := scan(s.Wasm, s.Limits)
+	if err != nil {
+		return nil, err
 	}
 	granted := map[string]hostcall.Operation{}
 	for _, op := range e.operations {
@@ -129,89 +140,41 @@ func (m *Module) load(ctx context.Context, s Source, e *Engine) (err error) {
 			granted[op.Import] = op
 		}
 	}
-	if err := admit(m.compiled, e.operations, granted); err != nil {
-		return err
+	if err := admit(file, e.operations, granted); err != nil {
+		return nil, err
 	}
-	if _, err := wasi_snapshot_preview1.Instantiate(ctx, m.runtime); err != nil {
-		return fmt.Errorf("link WASI: %w", err)
+	m := &Module{
+		name: s.Name, builtIn: s.BuiltIn, wasm: s.Wasm, granted: granted, limits: s.Limits, engine: e,
+		born: time.Now(), slots: make(chan struct{}, s.Limits.Concurrency),
 	}
-	if err := link(ctx, m.runtime, granted); err != nil {
-		return fmt.Errorf("link host functions: %w", err)
+	m.life, m.end = context.WithCancel(e.life)
+	m.rest = time.AfterFunc(e.idle, m.doze)
+	if err := m.begin(ctx); err != nil {
+		return nil, errors.Join(err, m.Close(context.WithoutCancel(ctx)))
 	}
-	return m.rehearse(ctx)
+	return m, nil
 }
 
-// compile makes native code of the file, or takes it from its folder. A folder
-// that cannot be used costs time, never the module.
-func (m *Module) compile(ctx context.Context, wasm []byte, cacheDir string) error {
-	if cacheDir != "" && m.compileIn(ctx, wasm, cacheDir) == nil {
+// begin makes the module's first code, or lets it be made.
+func (m *Module) begin(ctx context.Context) error {
+	if _, ok := m.engine.find(m.wasm); !ok && m.builtIn {
+		m.working.Go(m.upgrade)
 		return nil
 	}
-	if err := m.free(ctx); err != nil {
-		return err
-	}
-	return m.compileWith(ctx, wasm, m.config())
-}
-
-func (m *Module) compileIn(ctx context.Context, wasm []byte, cacheDir string) (err error) {
-	folder, err := openCodeFolder(cacheDir, wasm)
+	// A module that nobody waits for any more is given up.
+	detach := context.AfterFunc(ctx, m.end)
+	defer detach()
+	c, err := m.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	done := false
-	defer func() {
-		if !done { // after a panic too
-			folder.discard()
-		}
-	}()
-	if m.code, err = openCache(folder.work); err != nil {
-		return err
-	}
-	if err := m.compileWith(ctx, wasm, m.config().WithCompilationCache(m.code)); err != nil {
-		return err
-	}
-	folder.keep()
-	done = true
+	m.release(c)
 	return nil
 }
 
-// cacheMutex is there because wazero 1.12 reads its own version into a global
-// without a lock when a cache is opened.
-var cacheMutex sync.Mutex
-
-func openCache(dir string) (wazero.CompilationCache, error) {
-	cacheMutex.Lock()
-	defer cacheMutex.Unlock()
-	return wazero.NewCompilationCacheWithDir(dir)
-}
-
-func (m *Module) compileWith(ctx context.Context, wasm []byte, config wazero.RuntimeConfig) (err error) {
-	m.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	m.compiled, err = m.runtime.CompileModule(ctx, wasm)
-	return err
-}
-
-func (m *Module) config() wazero.RuntimeConfig {
-	return wazero.NewRuntimeConfigCompiler().
-		WithCoreFeatures(coreFeatures).
-		WithMemoryLimitPages(uint32(m.limits.Memory / pageSize)).
-		// Loop heads look at the deadline. What has no loop is not stopped.
-		WithCloseOnContextDone(true).
-		WithDebugInfoEnabled(false).
-		WithCustomSections(false)
-}
-
-// rehearse starts an instance and throws it away: what traps in its start, or
-// imports what is there with another type, is a bad file, and is told when it
-// is loaded and not to the first user.
-func (m *Module) rehearse(ctx context.Context) error {
-	ctx, cancel := m.live(ctx)
-	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, m.limits.Timeout)
-	defer cancel()
-	guest, err := m.start(ctx, newGuestLog(zap.NewNop(), m.limits.Log))
-	if err != nil {
-		return fmt.Errorf("it does not start: %w", faultOf(ctx, err))
+func checkLimits(l Limits) error {
+	if l.Memory < pageSize || l.Memory > 4<<30 || l.Timeout <= 0 || l.HostCalls < 0 || l.Reply <= 0 || l.Log < 0 || l.Concurrency <= 0 || l.Fuel == 0 {
+		return fmt.Errorf("limits %+v: must be positive, and memory from 64 KiB to 4 GiB", l)
 	}
-	return guest.Close(context.WithoutCancel(ctx))
+	return nil
 }

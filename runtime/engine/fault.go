@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"strings"
-
-	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/security/foreign"
@@ -19,6 +18,11 @@ type Fault struct {
 	Code abi.Code
 	// Reason is one line of visible text.
 	Reason string
+	// Blame is set if the module itself is at fault: it trapped, exited, broke a
+	// rule, went over a limit, or worked or slept until its deadline. It is not
+	// set for a host call that was slow, for a wait, for an end that came from
+	// outside, and for the host's own faults.
+	Blame bool
 	// Stack is for DEBUG only (D3). It holds names that the file's author
 	// chose.
 	Stack string
@@ -37,14 +41,24 @@ func faultOf(ctx context.Context, err error) *Fault {
 		return fault
 	}
 	if ctx.Err() != nil {
-		return stopped(ctx, "stopped")
-	}
-	var exit *sys.ExitError
-	if errors.As(err, &exit) {
-		return &Fault{Code: abi.Internal, Reason: fmt.Sprintf("the module exited with status %d", exit.ExitCode())}
+		return overtime(ctx, "stopped")
 	}
 	text := err.Error()
-	return &Fault{Code: abi.Internal, Reason: oneLine(text), Stack: text[:min(len(text), maxStack)]}
+	var host runtime.Error // a panic in a function of the host's
+	blame := !errors.As(err, &host) && !errors.Is(err, errNoMemory)
+	return &Fault{Code: abi.Internal, Blame: blame, Reason: oneLine(text), Stack: text[:min(len(text), maxStack)]}
+}
+
+// unloadable is the fault of an invocation whose code cannot be had.
+func unloadable(ctx context.Context, err error) *Fault {
+	var fault *Fault
+	if errors.As(err, &fault) {
+		return fault
+	}
+	if ctx.Err() != nil {
+		return stopped(ctx, "waited for its code")
+	}
+	return &Fault{Code: abi.Unavailable, Reason: oneLine(err.Error())}
 }
 
 // errClosed is the cause with which a module's end reaches its invocations.
@@ -57,6 +71,14 @@ func stopped(ctx context.Context, where string) *Fault {
 		return errClosed
 	}
 	return &Fault{Code: abi.Timeout, Reason: where + ": " + cause.Error()}
+}
+
+// overtime is the fault of a guest that was overtaken by its deadline, or by an
+// end that it is not to blame for, while it worked or slept.
+func overtime(ctx context.Context, where string) *Fault {
+	fault := *stopped(ctx, where)
+	fault.Blame = errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+	return &fault
 }
 
 func panicked(doing string, value any) *Fault {

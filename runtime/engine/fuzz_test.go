@@ -59,7 +59,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(wasm)
 	}
-	e, err := New("", operations(nil))
+	e, err := New(Config{Operations: operations(nil)})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"io"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -70,7 +69,7 @@ func (g *guestLog) flush() {
 }
 
 // stream makes lines of what a guest writes to stdout or stderr.
-func (g *guestLog) stream(level int32) io.Writer {
+func (g *guestLog) stream(level int32) *stream {
 	s := &stream{to: g, level: level}
 	g.streams = append(g.streams, s)
 	return s

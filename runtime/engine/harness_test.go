@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
@@ -67,7 +67,7 @@ func patient() Limits {
 
 func newEngine(t testing.TB, cacheDir string, operations []hostcall.Operation) *Engine {
 	t.Helper()
-	e, err := New(cacheDir, operations)
+	e, err := New(Config{CacheDir: cacheDir, Operations: operations})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,12 +168,7 @@ func told(t testing.TB, m *Module) int {
 var scratch string
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(elsewhere); dir != "" {
-		if err := compileHere(dir); err != nil {
-			log.Fatal(err)
-		}
-		return
-	}
+	compiler.Main()
 	dir, err := os.MkdirTemp("", "cofferdam-engine-test-")
 	if err != nil {
 		log.Fatal(err)
@@ -211,47 +206,7 @@ func goCacheDir() string { return filepath.Join(scratch, "cache") }
 func loadGo(t testing.TB, limits Limits) *Module {
 	t.Helper()
 	wasm := goGuestFile(t)
-	if raceEnabled {
-		if err := compileElsewhere(); err != nil {
-			t.Fatal(err)
-		}
-	}
 	return loadWith(t, newEngine(t, goCacheDir(), operations(nil)), wasm, limits)
-}
-
-// elsewhere is the variable that makes this binary run compileHere in that
-// folder, and no test.
-const elsewhere = "COFFERDAM_ENGINE_TEST_SCRATCH"
-
-// compileElsewhere fills the cache in a process without the race detector,
-// under which wazero's compiler takes 15 s for the Go guest instead of 1.5.
-var compileElsewhere = sync.OnceValue(func() error {
-	test := exec.Command("go", "test", "-count=1", ".")
-	test.Env = append(os.Environ(), elsewhere+"="+scratch, "GOFLAGS=")
-	if text, err := test.CombinedOutput(); err != nil {
-		return fmt.Errorf("compile the guest: %w\n%s", err, text)
-	}
-	return nil
-})
-
-func compileHere(dir string) error {
-	wasm, err := os.ReadFile(filepath.Join(dir, "guest.wasm"))
-	if err != nil {
-		return err
-	}
-	e, err := New(filepath.Join(dir, "cache"), operations(nil))
-	if err != nil {
-		return err
-	}
-	grant, err := capability.Parse([]capability.Request{{Name: string(capability.MetricsMemory)}})
-	if err != nil {
-		return err
-	}
-	m, err := e.Load(context.Background(), Source{Name: "guest", Wasm: wasm, Grant: grant, Limits: patient()})
-	if err != nil {
-		return err
-	}
-	return m.Close(context.Background())
 }
 
 // usualLimits are those that a module gets of which the config says nothing.
@@ -259,6 +214,6 @@ func usualLimits() Limits {
 	l := config.DefaultLimits
 	return Limits{
 		Memory: int64(l.Memory), Timeout: l.Timeout, HostCalls: l.HostCalls,
-		Reply: int(l.Reply), Log: int(l.Log), Concurrency: l.Concurrency,
+		Reply: int(l.Reply), Log: int(l.Log), Concurrency: l.Concurrency, Fuel: uint64(l.Fuel),
 	}
 }

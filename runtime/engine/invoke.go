@@ -2,78 +2,22 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"sync"
 	"time"
 
-	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/sys"
+	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 )
 
-// Module is a loaded module. It is safe for concurrent use.
-type Module struct {
-	name     string
-	limits   Limits
-	runtime  wazero.Runtime
-	compiled wazero.CompiledModule
-	code     wazero.CompilationCache // nil: the code is the runtime's own
-	// slots bounds how many invocations run at once.
-	slots chan struct{}
-	// life ends with Close, or with the engine.
-	life context.Context
-	end  context.CancelFunc
-	// closing guards taken, the slots that Close holds.
-	closing sync.Mutex
-	taken   int
-}
-
-// Close stops running invocations, waits for them, and frees the module's
-// code. If the context ends first, the module stays stopped and nothing is
-// freed: Close again.
-func (m *Module) Close(ctx context.Context) error {
-	m.end()
-	m.closing.Lock()
-	defer m.closing.Unlock()
-	// Memory must not go while a guest or an operation may touch it. Whoever
-	// holds every slot is alone.
-	for ; m.taken < cap(m.slots); m.taken++ {
-		select {
-		case m.slots <- struct{}{}: // free, even if there is no time to wait
-			continue
-		default:
-		}
-		select {
-		case m.slots <- struct{}{}:
-		case <-ctx.Done():
-			return fmt.Errorf("close module %s: an invocation does not end: %w", m.name, ctx.Err())
-		}
-	}
-	return m.free(ctx)
-}
-
-func (m *Module) free(ctx context.Context) error {
-	var errs []error
-	if m.runtime != nil {
-		errs = append(errs, m.runtime.Close(ctx))
-	}
-	if m.code != nil {
-		errs = append(errs, m.code.Close(ctx))
-	}
-	m.runtime, m.compiled, m.code = nil, nil, nil
-	return errors.Join(errs...)
-}
-
 // Used is what an invocation took.
 type Used struct {
 	Time      time.Duration
-	Memory    uint32 // bytes of linear memory at its end
+	Fuel      uint64 // units of work: about one for an instruction; see package meter
+	Memory    uint32 // bytes of linear memory at its end, which is its most: memory never shrinks
 	HostCalls int
+	Bytes     int // that crossed the boundary, in both directions
 }
 
 // Answer is how an invocation ended.
@@ -88,15 +32,30 @@ type Answer struct {
 
 // invocation is the state of one request on its way through a guest.
 type invocation struct {
-	limits  Limits
-	caller  *hostcall.Caller
-	request []byte
-	result  []byte // of the last host call
-	reply   []byte
-	replied bool
-	log     *guestLog
-	used    Used
+	limits   Limits
+	caller   *hostcall.Caller
+	request  []byte
+	result   []byte // of the last host call
+	reply    []byte
+	replied  bool
+	log      *guestLog
+	stdout   *stream
+	stderr   *stream
+	born     time.Time // the zero of the guest's monotonic clock
+	used     Used
+	rationed uint64 // fuel that the guest has in hand, or has burnt since it was asked
 }
+
+func (m *Module) invocation(caller *hostcall.Caller, request []byte) *invocation {
+	log := newGuestLog(caller.Log, m.limits.Log)
+	return &invocation{
+		limits: m.limits, caller: caller, request: request, born: m.born,
+		log: log, stdout: log.stream(abi.LogInfo), stderr: log.stream(abi.LogWarn),
+	}
+}
+
+// clock is the guest's monotonic clock.
+func (inv *invocation) clock() time.Duration { return time.Since(inv.born) }
 
 // Invoke lets a pristine instance of the module handle one request, the JSON
 // of an [abi.Request]. An error is a [*Fault]: the module broke a rule, ran
@@ -110,9 +69,17 @@ func (m *Module) Invoke(ctx context.Context, caller *hostcall.Caller, request []
 	case <-ctx.Done():
 		return Answer{}, stopped(ctx, "waited for a free place")
 	}
+	if ctx.Err() != nil {
+		return Answer{}, stopped(ctx, "stopped before it began")
+	}
+	code, err := m.acquire(ctx)
+	if err != nil {
+		return Answer{}, unloadable(ctx, err)
+	}
+	defer m.release(code)
 	ctx, cancel = context.WithTimeout(ctx, m.limits.Timeout)
 	defer cancel()
-	inv := &invocation{limits: m.limits, caller: caller, request: request, log: newGuestLog(caller.Log, m.limits.Log)}
+	inv := m.invocation(caller, request)
 	began := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -122,11 +89,11 @@ func (m *Module) Invoke(ctx context.Context, caller *hostcall.Caller, request []
 		inv.used.Time = time.Since(began)
 		answer.Used = inv.used
 	}()
-	code, err := m.run(ctx, inv)
+	returned, err := code.run(withInvocation(ctx, inv), inv)
 	if err != nil {
 		return Answer{}, faultOf(ctx, err)
 	}
-	return Answer{Code: code, Reply: inv.reply}, nil
+	return Answer{Code: returned, Reply: inv.reply}, nil
 }
 
 // live returns a context that ends with the module too.
@@ -139,17 +106,24 @@ func (m *Module) live(ctx context.Context) (context.Context, context.CancelFunc)
 	return ctx, func() { detach(); cancel(nil) }
 }
 
-// run makes the instance, calls it and throws it away. An instance that starts
-// from a snapshot instead would be taken and given back here.
-func (m *Module) run(ctx context.Context, inv *invocation) (abi.Code, error) {
-	guest, err := m.start(ctx, inv.log)
+// run takes an instance, calls it, and gives it back.
+func (c *code) run(ctx context.Context, inv *invocation) (abi.Code, error) {
+	i, err := c.take(ctx)
 	if err != nil {
 		return abi.Internal, err
 	}
-	// Closing frees memory only; its error says that the guest had exited.
-	defer guest.Close(context.WithoutCancel(ctx))
-	results, err := guest.ExportedFunction(abi.ExportHandle).Call(withInvocation(ctx, inv), uint64(len(inv.request)))
-	inv.used.Memory = guest.Memory().Size()
+	whole := false // an instance that failed, or panicked, is never used again
+	defer func() { c.give(ctx, i, whole) }()
+	returned, err := i.handle(ctx, inv)
+	whole = err == nil
+	return returned, err
+}
+
+// handle lets the guest handle the request.
+func (i *instance) handle(ctx context.Context, inv *invocation) (abi.Code, error) {
+	i.refuel(ctx)
+	results, err := i.guest.ExportedFunction(abi.ExportHandle).Call(ctx, uint64(len(inv.request)))
+	inv.spent(i)
 	if err != nil {
 		return abi.Internal, err
 	}
@@ -160,50 +134,28 @@ func (m *Module) run(ctx context.Context, inv *invocation) (abi.Code, error) {
 	return code, nil
 }
 
-// start makes a pristine instance and runs its start functions. They run in
-// nobody's name: no request is there yet, and every operation is denied. So
-// what they leave behind is the same for every user.
-func (m *Module) start(ctx context.Context, log *guestLog) (api.Module, error) {
-	nobody := &invocation{limits: m.limits, caller: &hostcall.Caller{Module: m.name, Log: log.log}, log: log}
-	guest, err := m.runtime.InstantiateModule(withInvocation(ctx, nobody), m.compiled, m.sandbox(ctx, log))
-	if err == nil && guest.IsClosed() {
-		err = sys.NewExitError(0) // which wazero takes for a success
+// rehearse starts an instance, which shows whether the file is any good, and
+// keeps it as the snapshot from which all others start.
+func (m *Module) rehearse(ctx context.Context, c *code) error {
+	ctx, cancel := m.live(ctx)
+	defer cancel()
+	ctx, cancel = context.WithTimeout(ctx, m.limits.Timeout)
+	defer cancel()
+	nobody := m.invocation(&hostcall.Caller{Module: m.name, Log: m.engine.log.With(zap.String("module", m.name))}, nil)
+	ctx = withInvocation(ctx, nobody)
+	i, err := c.start(ctx)
+	nobody.log.flush()
+	if err != nil {
+		return faultOf(ctx, err)
 	}
-	return guest, err
-}
-
-// clockResolution keeps a guest from timing what other guests do (F4).
-const clockResolution = time.Millisecond
-
-// sandbox is all that a guest sees of the world apart from its imports: a
-// coarse clock, real randomness, sleep that ends with the deadline, and two
-// streams that lead to the log. No arguments, environment or files.
-func (m *Module) sandbox(ctx context.Context, log *guestLog) wazero.ModuleConfig {
-	began := time.Now()
-	return wazero.NewModuleConfig().
-		WithName(""). // anonymous, so that many live side by side
-		WithStartFunctions(abi.ExportInitialize).
-		WithWalltime(func() (int64, int32) {
-			now := time.Now().Truncate(clockResolution)
-			return now.Unix(), int32(now.Nanosecond())
-		}, sys.ClockResolution(clockResolution)).
-		WithNanotime(func() int64 {
-			return int64(time.Since(began).Truncate(clockResolution))
-		}, sys.ClockResolution(clockResolution)).
-		WithNanosleep(func(ns int64) { sleep(ctx, time.Duration(ns)) }).
-		WithRandSource(rand.Reader).
-		WithStdout(log.stream(abi.LogInfo)).
-		WithStderr(log.stream(abi.LogWarn))
-}
-
-// sleep waits as long as a guest wishes, but not beyond the deadline: wazero's
-// own sleep is not interrupted by it.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		panic(stopped(ctx, "stopped in its sleep"))
+	if c.Fresh {
+		i.close(ctx)
+		return nil
 	}
+	if err := c.keep(i); err != nil {
+		i.close(ctx)
+		return err
+	}
+	c.idle = append(c.idle, i)
+	return nil
 }

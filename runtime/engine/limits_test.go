@@ -68,30 +68,19 @@ func TestOperationBeyondTheDeadline(t *testing.T) {
 	mustFault(t, m, abi.Timeout, "stopped in a host call: context deadline exceeded")
 }
 
-// A start that works once may not work again. It costs that invocation.
-func TestStartThatTrapsNowAndThen(t *testing.T) {
-	e := newEngine(t, "", operations(nil))
-	g := guest{
-		imports: []imported{wasi("random_get", "ii:i")},
-		init:    ops(i32(0), i32(1), call(0), drop, i32(0), load8, i32(1), and, iff(unreachable)),
-	}
-	var m *Module
-	for range 64 {
-		if loaded, err := tryLoad(t, e, g.assemble(), patient()); err == nil {
-			m = loaded
-			break
+// The start is run once: what it drew then, every invocation begins with.
+func TestStartRunsOnce(t *testing.T) {
+	g := telling([]imported{wasi("random_get", "ii:i")}, i32(16), []byte{0x28, 2, 0}) // i32.load
+	g.init = ops(i32(16), i32(4), call(1), drop)
+	m := load(t, g, patient())
+	first := told(t, m)
+	for range 3 {
+		if got := told(t, m); got != first {
+			t.Errorf("started with %d, then with %d", first, got)
 		}
 	}
-	if m == nil {
-		t.Fatal("64 throws of a coin, and never heads")
-	}
-	outcomes := map[bool]int{}
-	for range 64 {
-		_, fault := invoke(t, m, "")
-		outcomes[fault != nil]++
-	}
-	if len(outcomes) != 2 {
-		t.Errorf("faults: %v", outcomes)
+	if again := told(t, load(t, g, patient())); again == first {
+		t.Errorf("two modules drew %d", again)
 	}
 }
 

@@ -23,7 +23,7 @@ func link(ctx context.Context, runtime wazero.Runtime, granted map[string]hostca
 	i32, i64 := api.ValueTypeI32, api.ValueTypeI64
 	builder := runtime.NewHostModuleBuilder(abi.ImportModule)
 	define := func(name string, f api.GoModuleFunc, params, results []api.ValueType) {
-		builder.NewFunctionBuilder().WithGoModuleFunction(f, params, results).Export(name)
+		builder.NewFunctionBuilder().WithGoModuleFunction(checked(f), params, results).Export(name)
 	}
 	define(abi.ImportRequestRead, requestRead, []api.ValueType{i32, i32}, []api.ValueType{i32})
 	define(abi.ImportReplyWrite, replyWrite, []api.ValueType{i32, i32}, []api.ValueType{i32})
@@ -61,7 +61,7 @@ func resultRead(ctx context.Context, guest api.Module, stack []uint64) {
 func view(guest api.Module, ptr, length uint64) []byte {
 	part, ok := guest.Memory().Read(api.DecodeU32(ptr), api.DecodeU32(length))
 	if !ok {
-		panic(&Fault{Code: abi.Invalid, Reason: "the module pointed outside its memory"})
+		panic(&Fault{Code: abi.Invalid, Blame: true, Reason: "the module pointed outside its memory"})
 	}
 	return part
 }
@@ -78,7 +78,7 @@ func copyOut(guest api.Module, data []byte, stack []uint64) uint64 {
 // copyIn returns a copy of the guest's bytes at (ptr, length), at most limit.
 func copyIn(guest api.Module, ptr, length uint64, limit int) []byte {
 	if uint64(api.DecodeU32(length)) > uint64(limit) {
-		panic(&Fault{Code: abi.Limit, Reason: "the module handed over more bytes than it may"})
+		panic(&Fault{Code: abi.Limit, Blame: true, Reason: "the module handed over more bytes than it may"})
 	}
 	return bytes.Clone(view(guest, ptr, length))
 }
@@ -90,6 +90,7 @@ func replyWrite(ctx context.Context, guest api.Module, stack []uint64) {
 		return
 	}
 	inv.reply, inv.replied = copyIn(guest, stack[0], stack[1], inv.limits.Reply), true
+	inv.used.Bytes += len(inv.reply)
 	stack[0] = uint64(abi.OK)
 }
 
@@ -106,10 +107,12 @@ func perform(op hostcall.Operation) api.GoModuleFunc {
 	return func(ctx context.Context, guest api.Module, stack []uint64) {
 		inv := invocationOf(ctx)
 		if inv.used.HostCalls >= inv.limits.HostCalls {
-			panic(&Fault{Code: abi.Limit, Reason: "the module made more host calls than it may"})
+			panic(&Fault{Code: abi.Limit, Blame: true, Reason: "the module made more host calls than it may"})
 		}
 		inv.used.HostCalls++
-		code, result := op.Call(ctx, inv.caller, copyIn(guest, stack[0], stack[1], maxHostRequest))
+		request := copyIn(guest, stack[0], stack[1], maxHostRequest)
+		code, result := op.Call(ctx, inv.caller, request)
+		inv.used.Bytes += len(request) + len(result)
 		// Work that went on beyond the deadline must not reach the guest.
 		if ctx.Err() != nil {
 			panic(stopped(ctx, "stopped in a host call"))

@@ -214,7 +214,7 @@ func (r *Registry) load(ctx context.Context, m *module, wasm []byte) {
 		return
 	}
 	began := time.Now()
-	m.runner, m.err = r.Load(ctx, engine.Source{Name: m.manifest.Name, Wasm: wasm, Grant: m.grant, Limits: m.limits})
+	m.runner, m.err = r.Load(ctx, engine.Source{Name: m.manifest.Name, Wasm: wasm, Grant: m.grant, Limits: m.limits, BuiltIn: m.builtIn})
 	m.took = time.Since(began)
 }
 

@@ -1,0 +1,105 @@
+package compiler
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+	"unsafe"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	"golang.org/x/sys/unix"
+)
+
+// confine takes from this process, before it reads a byte of the file, what a
+// compiler does not need: time, memory, files but those in the folder, the
+// network, and other programs.
+func confine(folder string, most Limits) error {
+	limits := map[int]uint64{
+		unix.RLIMIT_CPU:    uint64(most.CPU / time.Second),
+		unix.RLIMIT_FSIZE:  uint64(most.File),
+		unix.RLIMIT_NOFILE: 64,
+		unix.RLIMIT_CORE:   0,
+	}
+	if limitsAddressSpace {
+		limits[unix.RLIMIT_AS] = uint64(most.Memory)
+	}
+	for what, limit := range limits {
+		// Soft and hard are one: the kernel then kills, and a Go program would
+		// overhear its softer signals.
+		if err := unix.Setrlimit(what, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
+			return fmt.Errorf("limit resource %d: %w", what, err)
+		}
+	}
+	// Collect garbage in time: what the address space holds is not all heap.
+	debug.SetMemoryLimit(most.Memory / 2)
+	// Commands are what people wait for.
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, 10); err != nil {
+		return fmt.Errorf("lower the priority: %w", err)
+	}
+	if err := landlock.V6.BestEffort().Restrict(landlock.RWDirs(folder)); err != nil {
+		return fmt.Errorf("give up files: %w", err)
+	}
+	if err := forbid(); err != nil {
+		return fmt.Errorf("give up system calls: %w", err)
+	}
+	return nil
+}
+
+// forbidden is the system calls with which a process reaches out: other hosts,
+// other programs, other processes, the kernel's settings. A list of what is
+// allowed would break with each version of Go.
+var forbidden = []uint32{
+	unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_SENDTO, unix.SYS_SENDMSG,
+	unix.SYS_IO_URING_SETUP,
+	unix.SYS_EXECVE, unix.SYS_EXECVEAT,
+	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_GETFD, unix.SYS_KCMP,
+	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_UNSHARE, unix.SYS_SETNS,
+	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
+	unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_KEXEC_LOAD, unix.SYS_REBOOT, unix.SYS_PRLIMIT64,
+}
+
+// Offsets in struct seccomp_data (linux/seccomp.h).
+const (
+	seccompNr   = 0
+	seccompArch = 4
+)
+
+// forbid has the kernel answer those calls with EPERM, and end a process that
+// uses another architecture's numbers. It binds all threads.
+func forbid() error {
+	arch, ok := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
+	if !ok {
+		return nil // Landlock and the limits stay
+	}
+	load := func(offset uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
+	}
+	answer := func(with uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: with} }
+	equal := func(value uint32, skipIf, skipIfNot uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: value, Jt: skipIf, Jf: skipIfNot}
+	}
+	// The x32 variant of a call has this bit in its number.
+	const x32 = 0x40000000
+	filter := []unix.SockFilter{
+		load(seccompArch), equal(arch, 1, 0), answer(unix.SECCOMP_RET_KILL_PROCESS),
+		load(seccompNr), {Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, K: x32, Jf: 1}, answer(unix.SECCOMP_RET_KILL_PROCESS),
+	}
+	for _, nr := range forbidden {
+		filter = append(filter, equal(nr, 0, 1), answer(unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM)))
+	}
+	filter = append(filter, answer(unix.SECCOMP_RET_ALLOW))
+	// The kernel wants no_new_privs of the calling thread, and sets it in the
+	// others along with the filter.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: unsafe.SliceData(filter)}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

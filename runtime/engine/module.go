@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
+	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
+	"github.com/cofferdam-bot/cofferdam/security/vetting"
+)
+
+// Module is a loaded module. It is safe for concurrent use.
+//
+// Its code comes and goes: it is interpreted until a child has compiled it,
+// native from then on, and given back while nobody uses it.
+type Module struct {
+	name    string
+	builtIn bool
+	wasm    []byte
+	granted map[string]hostcall.Operation
+	limits  Limits
+	engine  *Engine
+	// born is the zero of the guest's monotonic clock.
+	born time.Time
+	// slots bounds how many invocations run at once.
+	slots chan struct{}
+	// life ends with Close, or with the engine.
+	life context.Context
+	end  context.CancelFunc
+	// closing guards taken, the slots that Close holds.
+	closing sync.Mutex
+	taken   int
+	// working is what makes code in the background.
+	working sync.WaitGroup
+
+	mu   sync.Mutex
+	code *code // what new invocations use; nil: it comes on demand
+	// coming is closed when somebody who makes code is done.
+	coming chan struct{}
+	rest   *time.Timer // gives the code back when nobody used it for a while
+}
+
+// acquire returns the module's code, and makes some if there is none. The
+// caller releases it.
+func (m *Module) acquire(ctx context.Context) (*code, error) {
+	for {
+		m.mu.Lock()
+		if c := m.code; c != nil {
+			c.users++
+			m.mu.Unlock()
+			return c, nil
+		}
+		if coming := m.coming; coming != nil {
+			m.mu.Unlock()
+			select {
+			case <-coming:
+				continue
+			case <-ctx.Done():
+				return nil, stopped(ctx, "waited for its code")
+			}
+		}
+		coming := make(chan struct{})
+		m.coming = coming
+		m.mu.Unlock()
+		// The code is everybody's: it does not end with the one who came first.
+		c, err := m.provide(m.life)
+		m.mu.Lock()
+		m.coming = nil
+		m.mu.Unlock()
+		if err == nil {
+			m.install(c)
+		}
+		close(coming)
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (m *Module) release(c *code) {
+	m.mu.Lock()
+	c.users--
+	last := c.users == 0
+	gone := last && c.retired
+	if last && !c.retired {
+		m.rest.Reset(m.engine.idle)
+	}
+	m.mu.Unlock()
+	if gone {
+		m.discard(c)
+	}
+}
+
+// install makes c, or nothing, what new invocations use.
+func (m *Module) install(c *code) {
+	m.mu.Lock()
+	old := m.code
+	m.code = c
+	if c != nil {
+		m.rest.Reset(m.engine.idle)
+	}
+	unused := old != nil && old.users == 0
+	if old != nil {
+		old.retired = true
+	}
+	m.mu.Unlock()
+	if unused {
+		m.discard(old)
+	}
+}
+
+func (m *Module) discard(c *code) {
+	if err := c.free(context.Background()); err != nil {
+		m.engine.log.Warn("a module's code cannot be freed", zap.String("event", "module.leak"), zap.String("module", m.name), zap.Error(err))
+	}
+}
+
+// doze gives back the code of a module that nobody used for a while. It comes
+// again on demand, as at the start.
+func (m *Module) doze() {
+	m.mu.Lock()
+	c := m.code
+	if c == nil || c.users > 0 {
+		m.mu.Unlock()
+		return
+	}
+	m.code, c.retired = nil, true
+	m.mu.Unlock()
+	m.discard(c)
+	m.engine.log.Debug("a module's code is given back until somebody needs it", zap.String("event", "module.idle"), zap.String("module", m.name))
+}
+
+// provide makes code, in the quickest way there is: from a folder, interpreted
+// if the module is the project's own, or else by compiling it.
+func (m *Module) provide(ctx context.Context) (*code, error) {
+	folder, ok := m.engine.find(m.wasm)
+	if !ok && m.builtIn {
+		return m.interim(ctx)
+	}
+	if !ok {
+		var err error
+		if folder, err = m.engine.compile(ctx, m.wasm); err != nil {
+			return nil, err
+		}
+	}
+	return native(ctx, folder, m)
+}
+
+// interim is what runs until native code is there. Only the project's own files
+// are metered and interpreted in this process without a child that could have
+// died of it.
+func (m *Module) interim(ctx context.Context) (*code, error) {
+	file, err := scan(m.wasm, m.limits)
+	if err != nil {
+		return nil, err
+	}
+	p, err := compiler.Prepare(file)
+	if err != nil {
+		return nil, err
+	}
+	return interpret(ctx, p, m)
+}
+
+// upgrade compiles a module that can be used meanwhile. If that is not possible
+// it stays interpreted: slow, and right.
+func (m *Module) upgrade() {
+	folder, err := m.engine.compile(m.life, m.wasm)
+	var c *code
+	if err == nil {
+		c, err = native(m.life, folder, m)
+	}
+	if err != nil {
+		if m.life.Err() == nil {
+			m.engine.log.Warn("a module cannot be compiled, and is interpreted", zap.String("event", "module.interpreted"),
+				zap.String("module", m.name), zap.Error(err))
+		}
+		return
+	}
+	m.install(c)
+}
+
+// Close stops running invocations, waits for them, and frees the module's
+// code. If the context ends first, the module stays stopped and nothing is
+// freed: Close again.
+func (m *Module) Close(ctx context.Context) error {
+	m.end()
+	m.closing.Lock()
+	defer m.closing.Unlock()
+	m.rest.Stop()
+	// Memory must not go while a guest or an operation may touch it. Whoever
+	// holds every slot is alone.
+	for ; m.taken < cap(m.slots); m.taken++ {
+		select {
+		case m.slots <- struct{}{}: // free, even if there is no time to wait
+			continue
+		default:
+		}
+		select {
+		case m.slots <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("close module %s: an invocation does not end: %w", m.name, ctx.Err())
+		}
+	}
+	m.working.Wait()
+	m.rest.Stop()
+	m.mu.Lock()
+	c := m.code
+	m.code = nil
+	m.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	return c.free(context.WithoutCancel(ctx))
+}
+
+// scan is the first look at a file, before anything else reads it.
+func scan(wasm []byte, limits Limits) (*vetting.File, error) {
+	file, err := vetting.Scan(wasm, vetting.Limits{MemoryPages: uint32(limits.Memory / pageSize)})
+	if err != nil {
+		return nil, fmt.Errorf("scan: %w", err)
+	}
+	return file, nil
+}
+
+// errNoMemory is what an instance ends with for which the system has no memory.
+var errNoMemory = errors.New("there is no memory left")
