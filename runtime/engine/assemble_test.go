@@ -16,11 +16,13 @@ import (
 // Functions are numbered: first the imports, then handle, init, start.
 type guest struct {
 	imports []imported
-	handle  []byte // leaves the i32 that cofferdam_handle returns; parameter 0 is the request's length
-	init    []byte // _initialize, if there is any
-	start   []byte // the start section's function, if there is any
-	memory  []byte // limits; nil: pages(1); empty: none of its own
-	data    string // at address 0
+	handle  []byte   // leaves the i32 that cofferdam_handle returns; parameter 0 is the request's length
+	init    []byte   // _initialize, if there is any
+	start   []byte   // the start section's function, if there is any
+	memory  []byte   // limits; nil: pages(1); empty: none of its own
+	data    string   // at address 0
+	globals [][]byte // entries of the global section
+	table   []byte   // the type of a table, if there is any
 	exports []exported
 	types   map[string]string // of "handle" and "init", where they are not as they should be
 }
@@ -125,7 +127,7 @@ func (g guest) assemble() []byte {
 	if memory == nil {
 		memory = pages(1)
 	}
-	return m.file(memory, exportsOf(g, functions), functions, g.data)
+	return m.file(g, memory, exportsOf(g, functions), functions)
 }
 
 func exportsOf(g guest, functions map[string]int) []exported {
@@ -176,7 +178,7 @@ func (m *assembly) function(typ string, body []byte) int {
 	return m.importedFunctions + len(m.functions) - 1
 }
 
-func (m *assembly) file(memory []byte, exports []exported, functions map[string]int, data string) []byte {
+func (m *assembly) file(g guest, memory []byte, exports []exported, functions map[string]int) []byte {
 	var exportEntries [][]byte
 	for _, e := range exports {
 		exportEntries = append(exportEntries, ops(sized([]byte(e.name)), []byte{e.kind}, binary.AppendUvarint(nil, uint64(e.id))))
@@ -185,15 +187,19 @@ func (m *assembly) file(memory []byte, exports []exported, functions map[string]
 	if len(memory) == 0 {
 		memories = nil
 	}
+	var tables [][]byte
+	if g.table != nil {
+		tables = [][]byte{g.table}
+	}
 	file := ops([]byte("\x00asm\x01\x00\x00\x00"),
-		section(1, m.types...), section(2, m.imports...), section(3, m.functions...),
-		section(5, memories...), section(7, exportEntries...))
+		section(1, m.types...), section(2, m.imports...), section(3, m.functions...), section(4, tables...),
+		section(5, memories...), section(6, g.globals...), section(7, exportEntries...))
 	if index, ok := functions["start"]; ok {
 		file = ops(file, []byte{8}, sized(binary.AppendUvarint(nil, uint64(index))))
 	}
 	file = ops(file, section(10, m.codes...))
-	if data != "" {
-		file = ops(file, section(11, ops([]byte{0}, i32(0), []byte{0x0b}, sized([]byte(data)))))
+	if g.data != "" {
+		file = ops(file, section(11, ops([]byte{0}, i32(0), []byte{0x0b}, sized([]byte(g.data)))))
 	}
 	return file
 }

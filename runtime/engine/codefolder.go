@@ -160,7 +160,7 @@ func (e *Engine) compile(ctx context.Context, wasm []byte) (string, error) {
 	}
 	work, err := os.MkdirTemp(e.own, filepath.Base(final)+newMark)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("compile: %w", err)
 	}
 	err = compiler.Compile(ctx, work, wasm, compiler.Usual)
 	if err == nil {
