@@ -37,9 +37,11 @@ func moduleBuildCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "build DIR",
-		Short: "Compile a Go module and put its manifest into it",
-		Long: `Compile the Go program in DIR, or in DIR/wasm if there is one, for
-WebAssembly, and append DIR/manifest.yaml to the result.`,
+		Short: "Compile a module in Go or C and put its manifest into it",
+		Long: `Compile the program in DIR, or in DIR/wasm if there is one, for
+WebAssembly, and append DIR/manifest.yaml to the result. A program in Go needs
+the Go toolchain; one in C, a folder with files that end in .c and none that
+end in .go, needs clang and wasm-ld.`,
 		Example: `  cofferdam module build ./hello
   cofferdam module build ./hello --out /srv/modules/hello.wasm`,
 		Args: usageArgs(cobra.ExactArgs(1)),
@@ -85,7 +87,7 @@ func readManifest(path string) (abi.Manifest, error) {
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return m, fmt.Errorf("%s is not there; a module's folder has a manifest.yaml beside its Go program", path)
+		return m, fmt.Errorf("%s is not there; a module's folder has a manifest.yaml beside its program", path)
 	case err != nil:
 		return m, fmt.Errorf("%s cannot be read: %s", path, reason(err))
 	}
@@ -142,15 +144,31 @@ func compileGuest(ctx context.Context, dir string) ([]byte, error) {
 	}
 	defer os.RemoveAll(scratch)
 	wasm := filepath.Join(scratch, "guest.wasm")
+	inC, err := cSources(source)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(inC) > 0:
+		err = compileC(ctx, source, inC, scratch, wasm)
+	default:
+		err = compileGo(ctx, source, wasm)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(wasm)
+}
+
+func compileGo(ctx context.Context, source, wasm string) error {
 	build := exec.CommandContext(ctx, "go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", wasm, ".")
 	build.Dir = source
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	output, err := build.CombinedOutput()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return nil, errors.New("the program go is not in PATH; modules are compiled with the Go toolchain from https://go.dev/dl")
+		return errors.New("the program go is not in PATH; modules are compiled with the Go toolchain from https://go.dev/dl")
 	case err != nil:
-		return nil, fmt.Errorf("%s does not compile for WebAssembly:\n%s", source, bytes.TrimSpace(output))
+		return fmt.Errorf("%s does not compile for WebAssembly:\n%s", source, bytes.TrimSpace(output))
 	}
-	return os.ReadFile(wasm)
+	return nil
 }
