@@ -22,6 +22,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/runtime/render"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
@@ -43,7 +44,7 @@ type world struct {
 	grant capability.Set
 }
 
-var limits = engine.Limits{Memory: 1 << 20, Timeout: 10 * time.Second, HostCalls: 4, Reply: 1 << 20, Log: 1 << 10, Concurrency: 4}
+var limits = engine.Limits{Memory: 1 << 20, Timeout: 10 * time.Second, HostCalls: 4, Reply: 1 << 20, Log: 1 << 10, Concurrency: 4, Fuel: 100_000_000}
 
 // build builds a module as its author does.
 func build(t testing.TB, dir string) []byte {
@@ -69,6 +70,12 @@ func build(t testing.TB, dir string) []byte {
 	return file
 }
 
+// TestMain lets the test binary be the child that compiles modules.
+func TestMain(m *testing.M) {
+	compiler.Main()
+	os.Exit(m.Run())
+}
+
 // load loads a module with what its manifest asks for.
 func load(t testing.TB, wasm []byte) world {
 	t.Helper()
@@ -85,7 +92,7 @@ func load(t testing.TB, wasm []byte) world {
 		t.Fatal(err)
 	}
 	w := world{machine: &machine{}, grant: grant}
-	e, err := engine.New("", hostcall.Table(hostcall.Sources{Metrics: w.machine}))
+	e, err := engine.New(engine.Config{Operations: hostcall.Table(hostcall.Sources{Metrics: w.machine})})
 	if err != nil {
 		t.Fatal(err)
 	}
