@@ -25,12 +25,16 @@ type wasiRig struct {
 
 func newWASIRig(t testing.TB, timeout time.Duration) *wasiRig {
 	t.Helper()
-	m := load(t, guest{}, patient())
+	return wasiRigOf(t, load(t, guest{}, patient()), timeout)
+}
+
+func wasiRigOf(t testing.TB, m *Module, timeout time.Duration) *wasiRig {
+	t.Helper()
 	i, err := m.code.take(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.code.give(t.Context(), i, false) })
+	t.Cleanup(func() { m.code.give(t.Context(), i, true) })
 	c, _ := caller(t)
 	inv := m.invocation(c, nil)
 	ctx, cancel := context.WithTimeout(withInvocation(t.Context(), inv), timeout)
@@ -206,8 +210,9 @@ func FuzzWASI(f *testing.F) {
 		f.Add(uint8(n), uint64(0), uint64(0), uint64(1), uint64(64), []byte{1, 2, 3})
 		f.Add(uint8(n), uint64(1), uint64(end-4), uint64(minusOne), uint64(minusOne), subscribe(1, 0, 1, 1<<62, true))
 	}
+	m := load(f, guest{}, patient())
 	f.Fuzz(func(t *testing.T, which uint8, a, b, c, d uint64, content []byte) {
-		r := newWASIRig(t, 2*time.Millisecond)
+		r := wasiRigOf(t, m, 2*time.Millisecond)
 		r.guest.Memory().Write(0, content[:min(len(content), end)])
 		defer func() {
 			if r := recover(); r != nil {
