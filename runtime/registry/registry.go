@@ -19,6 +19,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
+	"github.com/cofferdam-bot/cofferdam/security/quarantine"
 )
 
 // Runner runs a loaded module; [engine.Module] is one.
@@ -43,6 +44,14 @@ type Config struct {
 	// Version and Started are told to users.
 	Version string
 	Started time.Time
+	// Now is the clock by which a module that was switched off comes back; nil:
+	// the real one.
+	Now func() time.Time
+	// Switched is told when a module is switched off after repeated faults, and
+	// when it is back. The fifth fault's user waits for it. nil: nobody is told.
+	Switched func(context.Context, Switch)
+	// Measured is told of every invocation; nil: nobody is.
+	Measured func(Invocation)
 }
 
 // Registry is safe for concurrent use.
@@ -57,6 +66,10 @@ type Registry struct {
 	// yet.
 	leaving map[*module]bool
 	closed  bool
+	// refused are modules that are not granted what they need.
+	refused []Status
+	// conducts are those of digests. They belong to who holds changing.
+	conducts map[string]*conduct
 	// working is what loads and closes modules. Nothing is added once closed
 	// is set.
 	working sync.WaitGroup
@@ -70,6 +83,7 @@ type module struct {
 	builtIn  bool
 	grant    capability.Set
 	limits   engine.Limits
+	conduct  *conduct
 	// users are the invocations that are under way.
 	users sync.WaitGroup
 	// ready is closed when runner or err is there.
@@ -93,8 +107,18 @@ func (m *module) failed() bool {
 // New returns an empty Registry. compilers is how many modules may be loaded
 // at once.
 func New(c Config, compilers int) *Registry {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Switched == nil {
+		c.Switched = func(context.Context, Switch) {}
+	}
+	if c.Measured == nil {
+		c.Measured = func(Invocation) {}
+	}
 	return &Registry{
-		Config: c, table: newTable(c.Own), leaving: map[*module]bool{}, turn: make(chan struct{}, max(compilers, 1)),
+		Config: c, table: newTable(c.Own), leaving: map[*module]bool{}, conducts: map[string]*conduct{},
+		turn: make(chan struct{}, max(compilers, 1)),
 	}
 }
 
@@ -116,11 +140,17 @@ type Spec struct {
 // error says why the module may not run; it then has no command at all.
 func (r *Registry) Add(ctx context.Context, s Spec) error {
 	m, err := read(s)
+	r.changing.Lock()
+	defer r.changing.Unlock()
+	if errors.Is(err, ErrNotGranted) {
+		r.mu.Lock()
+		r.refused = append(r.refused, m.refusal(err))
+		r.mu.Unlock()
+	}
 	if err != nil {
 		return err
 	}
-	r.changing.Lock()
-	defer r.changing.Unlock()
+	m.conduct = r.remembered(m.digest)
 	r.mu.Lock()
 	err = r.table.add(m)
 	r.mu.Unlock()
@@ -135,19 +165,25 @@ func (r *Registry) Add(ctx context.Context, s Spec) error {
 }
 
 // read makes a module of a spec, as far as that can be done without loading it.
+// With [ErrNotGranted] it returns one that must not run.
 func read(s Spec) (*module, error) {
 	manifest, err := abi.ReadManifest(s.Wasm)
 	if err != nil {
 		return nil, err
 	}
-	grant, err := Grant(manifest, s.Granted)
-	if err != nil {
-		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
-	}
-	return &module{
-		manifest: manifest, digest: s.Digest, builtIn: s.BuiltIn, grant: grant,
+	m := &module{
+		manifest: manifest, digest: s.Digest, builtIn: s.BuiltIn,
 		limits: narrowed(s.Limits, manifest.Limits), ready: make(chan struct{}),
-	}, nil
+	}
+	if m.grant, err = Grant(manifest, s.Granted); err != nil {
+		return m, fmt.Errorf("module %s: %w", manifest.Name, err)
+	}
+	return m, nil
+}
+
+// refusal is what is listed of a module that is not granted what it needs.
+func (m *module) refusal(err error) Status {
+	return Status{BotModule: m.described(quarantine.Decision{Allowed: true}), State: StateRefused, Why: m.why(err)}
 }
 
 // ErrNotGranted is returned for a module that asks for a capability which the
@@ -292,118 +328,6 @@ func (m *module) close(ctx context.Context) error {
 		return nil
 	}
 	return m.runner.Close(ctx)
-}
-
-// unavailable is the fault of a module that could not be loaded.
-type unavailable struct{ cause error }
-
-func (u *unavailable) Error() string       { return "the module is not loaded: " + u.cause.Error() }
-func (u *unavailable) Unwrap() error       { return u.cause }
-func (u *unavailable) FaultCode() abi.Code { return abi.Unavailable }
-
-// take returns the module of that name, or nil. It is not closed until its
-// users are done.
-func (r *Registry) take(name string) *module {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	m := r.modules[name]
-	if m != nil {
-		m.users.Add(1)
-	}
-	return m
-}
-
-// Await returns when a module is loaded or could not be, when there is none of
-// that name, or when the context ends.
-func (r *Registry) Await(ctx context.Context, name string) {
-	r.mu.RLock()
-	m := r.modules[name]
-	r.mu.RUnlock()
-	if m == nil {
-		return
-	}
-	select {
-	case <-m.ready:
-	case <-ctx.Done():
-	}
-}
-
-// Invoke lets a module handle a request, the JSON of an [abi.Request]. The
-// code and the reply are the module's own. pass is what the request brings
-// along; if the user must be asked first, the error is a [*capability.Asked].
-func (r *Registry) Invoke(ctx context.Context, name string, actor abi.Actor, pass *capability.Pass, log *zap.Logger, request []byte) (abi.Code, []byte, error) {
-	m := r.take(name)
-	if m == nil {
-		return abi.Internal, nil, &unavailable{errors.New("there is none of that name")}
-	}
-	defer m.users.Done()
-	select {
-	case <-m.ready:
-	case <-ctx.Done():
-		return abi.Internal, nil, &unavailable{ctx.Err()}
-	}
-	if m.err != nil {
-		return abi.Internal, nil, &unavailable{m.err}
-	}
-	log = log.With(zap.String("module", name))
-	caller := &hostcall.Caller{Module: name, Digest: m.digest, Grant: m.grant, Actor: actor, Pass: pass, Log: log}
-	if pass != nil {
-		caller.Trace = pass.Trace
-	}
-	answer, err := m.runner.Invoke(ctx, caller, request)
-	log.Debug("invocation ended", zap.String("event", "module.invoked"), zap.Stringer("code", answer.Code),
-		zap.Duration("took", answer.Used.Time), zap.Uint32("memory", answer.Used.Memory), zap.Int("host_calls", answer.Used.HostCalls))
-	if fault := (*engine.Fault)(nil); errors.As(err, &fault) && fault.Stack != "" {
-		log.Debug("stack", zap.String("event", "module.stack"), zap.String("stack", fault.Stack))
-	}
-	if d := caller.Demand; d != nil {
-		asked := &capability.Asked{Verdict: capability.AskSession, Act: d.Act}
-		if d.Code == abi.ConfirmRequired {
-			asked.Verdict = capability.AskConfirm
-		}
-		return abi.Internal, nil, asked
-	}
-	return answer.Code, answer.Reply, err
-}
-
-// Describe returns the bot as a user of that role sees it.
-func (r *Registry) Describe(role string) abi.BotInfo {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	info := abi.BotInfo{Version: r.Version, Started: r.Started.UnixMilli(), Modules: []abi.BotModule{}, Commands: []abi.BotCommand{}}
-	for _, name := range r.order {
-		m := r.modules[name]
-		if m.failed() {
-			continue
-		}
-		info.Modules = append(info.Modules, abi.BotModule{
-			Name: name, Version: m.manifest.Version, Description: m.manifest.Description, Author: m.manifest.Author, Digest: m.digest,
-		})
-		for _, c := range m.manifest.Commands {
-			if !c.Hidden && permits(c.Who, role) {
-				info.Commands = append(info.Commands, abi.BotCommand{Name: c.Name, Description: c.Description, Module: name})
-			}
-		}
-	}
-	for _, c := range r.Own {
-		if permits(c.Who, role) {
-			info.Commands = append(info.Commands, abi.BotCommand{Name: c.Name, Description: c.Description})
-		}
-	}
-	return info
-}
-
-// permits reports whether a role may run what is for who.
-func permits(who, role string) bool {
-	switch who {
-	case abi.WhoAnybody:
-		return true
-	case abi.WhoUser:
-		return role == abi.RoleUser || role == abi.RoleAdmin
-	case abi.WhoAdmin:
-		return role == abi.RoleAdmin
-	}
-	return false
 }
 
 // Menu returns a section's reply keyboard as a role sees it, or nil if nothing

@@ -32,6 +32,7 @@ type Change struct {
 func (r *Registry) Replace(ctx context.Context, specs []Spec) (Change, error) {
 	r.changing.Lock()
 	defer r.changing.Unlock()
+	defer r.forgetConducts()
 	next, fresh, refused, err := r.plan(specs)
 	if err != nil {
 		return Change{}, err
@@ -44,10 +45,10 @@ func (r *Registry) Replace(ctx context.Context, specs []Spec) (Change, error) {
 	}
 	old := r.table
 	r.mu.Lock()
-	r.table = next
+	r.table, r.refused = next, refused.list
 	r.mu.Unlock()
 
-	change := Change{Refused: refused}
+	change := Change{Refused: refused.errs}
 	for _, f := range fresh {
 		r.tell(ctx, f.module)
 		change.Loaded = append(change.Loaded, f.manifest.Name)
@@ -69,21 +70,28 @@ type unloaded struct {
 	wasm []byte
 }
 
+// refusals are modules that are not granted what they need, with their errors.
+type refusals struct {
+	list []Status
+	errs []error
+}
+
 // plan makes the new table beside the old one. Those of its modules that are
 // not in the old one are fresh.
-func (r *Registry) plan(specs []Spec) (next table, fresh []unloaded, refused []error, err error) {
+func (r *Registry) plan(specs []Spec) (next table, fresh []unloaded, refused refusals, err error) {
 	next = newTable(r.Own)
 	var problems []error
 	for _, s := range specs {
 		m, err := read(s)
 		if errors.Is(err, ErrNotGranted) {
-			refused = append(refused, err)
+			refused.list, refused.errs = append(refused.list, m.refusal(err)), append(refused.errs, err)
 			continue
 		}
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
+		m.conduct = r.remembered(m.digest)
 		if old := r.modules[m.manifest.Name]; old != nil && old.same(m) {
 			m = old
 		} else {

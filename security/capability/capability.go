@@ -185,3 +185,22 @@ func (s Set) String() string {
 	}
 	return strings.Join(out, " ")
 }
+
+// List returns the capabilities with their scopes, sorted, one text for each,
+// for people. Of several scopes "*" is left out: it narrows nothing.
+func (s Set) List() []string {
+	list := make([]string, 0, len(s.granted))
+	for _, name := range slices.Sorted(maps.Keys(s.granted)) {
+		var scopes []string
+		for _, scope := range s.granted[name] {
+			if text := "{" + strings.Join(scope.source, ",") + "}"; len(scope.patterns) > 0 && !slices.Contains(scopes, text) {
+				scopes = append(scopes, text)
+			}
+		}
+		if len(scopes) > 1 {
+			scopes = slices.DeleteFunc(scopes, func(text string) bool { return text == "{*}" })
+		}
+		list = append(list, string(name)+strings.Join(scopes, " within "))
+	}
+	return list
+}

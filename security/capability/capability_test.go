@@ -194,3 +194,27 @@ func TestEqualSets(t *testing.T) {
 		})
 	}
 }
+
+func TestListIsForPeople(t *testing.T) {
+	parse := func(requests ...Request) Set {
+		t.Helper()
+		set, err := Parse(requests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	asked := parse(Request{Name: "metrics.cpu"}, Request{Name: "docker.containers.list", Scope: []string{"*"}},
+		Request{Name: "docker.containers.stats", Scope: []string{"a*", "b"}}, Request{Name: "docker.containers.inspect", Scope: []string{"*"}})
+	granted := parse(Request{Name: "metrics.cpu"}, Request{Name: "docker.containers.list", Scope: []string{"web-*"}},
+		Request{Name: "docker.containers.stats", Scope: []string{"b*"}}, Request{Name: "docker.containers.inspect", Scope: []string{"*"}})
+	want := []string{
+		"docker.containers.inspect{*}", "docker.containers.list{web-*}", "docker.containers.stats{a*,b} within {b*}", "metrics.cpu",
+	}
+	if got := asked.Narrow(granted).List(); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if got := (Set{}).List(); len(got) != 0 {
+		t.Errorf("the empty set lists %q", got)
+	}
+}

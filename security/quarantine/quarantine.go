@@ -74,6 +74,13 @@ func (r *Record) Decide(now time.Time) Decision {
 	return d
 }
 
+// Look says what Decide would, and changes nothing: it is for views.
+func (r Record) Look(now time.Time) Decision {
+	r.faults = slices.Clone(r.faults)
+	r.settle(now)
+	return r.decision(now)
+}
+
 // Fault counts a fault, and says whether the module may go on. Faults of
 // invocations that were under way when it was switched off lengthen nothing.
 func (r *Record) Fault(now time.Time) Decision {

@@ -145,13 +145,15 @@ func FuzzRecord(f *testing.F) {
 			if len(r.faults) >= Faults {
 				t.Fatalf("%d faults are kept", len(r.faults))
 			}
-			at := r // a copy; Decide changes no fault in place but to an earlier one
-			at.faults = append([]time.Time(nil), r.faults...)
-			if d := at.Decide(now.Add(LongestPause)); !d.Allowed {
+			before := fmt.Sprint(r)
+			if d := r.Look(now.Add(LongestPause)); !d.Allowed {
 				t.Fatalf("still off after the longest pause: %+v", d)
 			}
-			if d := at.Decide(now.Add(Memory)); d.Reason != Clean || at.pause != 0 {
+			if d := r.Look(now.Add(Memory)); d.Reason != Clean {
 				t.Fatalf("not forgotten after a day: %+v", d)
+			}
+			if r.Look(now.Add(-time.Hour)); fmt.Sprint(r) != before {
+				t.Fatalf("looking changed %v into %v", before, r)
 			}
 		}
 	})

@@ -1,0 +1,137 @@
+package registry
+
+import (
+	"strings"
+	"time"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/quarantine"
+)
+
+// State says in a word how a module is.
+type State string
+
+// The states.
+const (
+	StateLoaded  State = "loaded"
+	StateLoading State = "loading" // it is being compiled; its commands wait
+	StateOff     State = "off"     // after repeated faults
+	StateRefused State = "refused" // it could not be loaded, or is not granted what it needs
+)
+
+// Status is a module as an operator sees it.
+type Status struct {
+	abi.BotModule
+	State State
+	// Why says what is wrong with a module that was refused.
+	Why string
+}
+
+// List returns all modules, those that do not run among them.
+func (r *Registry) List() []Status {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	list := make([]Status, 0, len(r.order)+len(r.refused))
+	for _, name := range r.order {
+		list = append(list, r.modules[name].status(r.Now()))
+	}
+	return append(list, r.refused...)
+}
+
+// status is what an operator sees of a module.
+func (m *module) status(now time.Time) Status {
+	decision, use := m.conduct.look(now)
+	s := Status{BotModule: m.described(decision), State: StateLoading}
+	s.Use = &use
+	select {
+	case <-m.ready:
+		s.State = StateLoaded
+		if m.err != nil {
+			s.State, s.Why = StateRefused, m.why(m.err)
+		}
+	default:
+	}
+	if s.State == StateLoaded && !decision.Allowed {
+		s.State = StateOff
+	}
+	return s
+}
+
+// why is what is wrong with a module, without its name before it.
+func (m *module) why(err error) string {
+	return strings.TrimPrefix(err.Error(), "module "+m.manifest.Name+": ")
+}
+
+// described is what every user may know of a module.
+func (m *module) described(decision quarantine.Decision) abi.BotModule {
+	b := abi.BotModule{
+		Name: m.manifest.Name, Version: m.manifest.Version, Description: m.manifest.Description, Author: m.manifest.Author,
+		Digest: m.digest, Capabilities: m.grant.List(),
+	}
+	if !decision.Allowed {
+		b.OffUntil = decision.Until.UnixMilli()
+	}
+	return b
+}
+
+// Running returns how many modules are loaded.
+func (r *Registry) Running() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n := 0
+	for _, m := range r.modules {
+		select {
+		case <-m.ready:
+			if m.err == nil {
+				n++
+			}
+		default:
+		}
+	}
+	return n
+}
+
+// Describe returns the bot as a user of that role sees it. What modules took is
+// for admins.
+func (r *Registry) Describe(role string) abi.BotInfo {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	info := abi.BotInfo{Version: r.Version, Started: r.Started.UnixMilli(), Modules: []abi.BotModule{}, Commands: []abi.BotCommand{}}
+	now := r.Now()
+	for _, name := range r.order {
+		m := r.modules[name]
+		if m.failed() {
+			continue
+		}
+		decision, use := m.conduct.look(now)
+		described := m.described(decision)
+		if role == abi.RoleAdmin {
+			described.Use = &use
+		}
+		info.Modules = append(info.Modules, described)
+		for _, c := range m.manifest.Commands {
+			if !c.Hidden && permits(c.Who, role) {
+				info.Commands = append(info.Commands, abi.BotCommand{Name: c.Name, Description: c.Description, Module: name})
+			}
+		}
+	}
+	for _, c := range r.Own {
+		if permits(c.Who, role) {
+			info.Commands = append(info.Commands, abi.BotCommand{Name: c.Name, Description: c.Description})
+		}
+	}
+	return info
+}
+
+// permits reports whether a role may run what is for who.
+func permits(who, role string) bool {
+	switch who {
+	case abi.WhoAnybody:
+		return true
+	case abi.WhoUser:
+		return role == abi.RoleUser || role == abi.RoleAdmin
+	case abi.WhoAdmin:
+		return role == abi.RoleAdmin
+	}
+	return false
+}
