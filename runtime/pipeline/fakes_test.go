@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -129,6 +130,23 @@ func (n *fakeNotices) Tell(kind notice.Kind, subject string, _ int64, _ string) 
 	defer n.mu.Unlock()
 	n.told = append(n.told, string(kind)+" "+subject)
 }
+
+type fakeCounts struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (c *fakeCounts) add(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.said = append(c.said, what)
+}
+
+func (c *fakeCounts) Update(outcome string, n int) { c.add(fmt.Sprint("update ", outcome, " ", n)) }
+func (c *fakeCounts) Command(module string, took time.Duration) {
+	c.add(fmt.Sprint("command ", module, " ", took))
+}
+func (c *fakeCounts) Denied(reason string) { c.add("denied " + reason) }
 
 func u2p(id int64) twofactor.Person { return twofactor.Person{ID: id} }
 

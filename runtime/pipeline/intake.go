@@ -42,6 +42,7 @@ func (p *Pipeline) Deliver(ctx context.Context, updates []chat.Received) error {
 	}
 	if n := len(received) - len(fresh); n > 0 {
 		p.Log.Info("updates that were handled before are dropped", zap.String("event", "update.duplicate"), zap.Int("count", n))
+		p.Counts.Update("duplicate", n)
 	}
 	for _, u := range fresh {
 		if p.locked(func() bool { return p.unrecorded.ids[u.ID] }) {
@@ -97,6 +98,7 @@ func (p *Pipeline) enter(a arrival, since time.Time, started bool, handled chan 
 	log := p.Log.With(zap.String("trace_id", trace))
 	if a.err != nil {
 		log.Warn("an update cannot be read", zap.String("event", "update.invalid"), zap.Int64("update_id", a.ID), zap.Error(a.err))
+		p.Counts.Update("invalid", 1)
 		p.Journal.Done(a.ID)
 		if handled != nil {
 			close(handled)
@@ -108,6 +110,7 @@ func (p *Pipeline) enter(a arrival, since time.Time, started bool, handled chan 
 		zap.String("user", scrub.ID(update.From.ID)), zap.String("chat", scrub.ID(update.Chat.ID)))}
 	if update.Kind != chat.Text && update.Kind != chat.Tap {
 		t.log.Debug("update ignored", zap.String("event", "update.ignored"), zap.String("reason", update.Reason))
+		p.Counts.Update(string(ignored), 1)
 		p.ignore(t)
 		return
 	}

@@ -164,6 +164,17 @@ type Notices interface {
 	Tell(kind notice.Kind, subject string, except int64, text string)
 }
 
+// Counts are kept for whoever watches the bot. Each is told at once, and waits
+// for nothing.
+type Counts interface {
+	// Update is told of updates that ended so: in a word of the log's events.
+	Update(outcome string, n int)
+	// Command is told how long a command of a module took, from its arrival on.
+	Command(module string, took time.Duration)
+	// Denied is told of somebody who may not, with the reason in a word.
+	Denied(reason string)
+}
+
 // Config is what a Pipeline is made of. Every field is needed.
 type Config struct {
 	Journal   Journal
@@ -178,6 +189,7 @@ type Config struct {
 	Strangers    Strangers
 	Audit        Audit
 	Notices      Notices
+	Counts       Counts
 	// Writable reports whether the state can be written. While it cannot,
 	// what reads goes on, and nothing acts.
 	Writable func() bool
@@ -271,7 +283,15 @@ func (p *Pipeline) finish(ctx context.Context, t *passage, end outcome) {
 		p.Journal.Done(t.update.ID)
 	}
 	t.release()
+	p.count(t, end)
 	t.logEnd(end, p.Now())
+}
+
+func (p *Pipeline) count(t *passage, end outcome) {
+	p.Counts.Update(string(end), 1)
+	if t.route.Module != "" && t.stage != "gate" {
+		p.Counts.Command(t.route.Module, p.Now().Sub(t.entered))
+	}
 }
 
 func (p *Pipeline) through(ctx context.Context, t *passage) (end outcome) {

@@ -49,6 +49,7 @@ type rig struct {
 	strangers *fakeStrangers
 	audit     *fakeAudit
 	notices   *fakeNotices
+	counts    *fakeCounts
 	mu        sync.Mutex
 	deletions []deletion
 	logs      *observer.ObservedLogs
@@ -84,6 +85,7 @@ func newRig(t *testing.T) *rig {
 		strangers: &fakeStrangers{kept: map[int64]access.Record{}},
 		audit:     &fakeAudit{},
 		notices:   &fakeNotices{},
+		counts:    &fakeCounts{},
 	}
 	r.Pipeline = New(Config{
 		Journal: r.journal, Keyboards: r.keyboards, Modules: r.modules, Sender: r.sender,
@@ -93,7 +95,7 @@ func newRig(t *testing.T) *rig {
 			r.deletions = append(r.deletions, deletion{to.Chat, id, time.Until(at)})
 			return nil
 		},
-		SecondFactor: r.factors, Strangers: r.strangers, Audit: r.audit, Notices: r.notices,
+		SecondFactor: r.factors, Strangers: r.strangers, Audit: r.audit, Notices: r.notices, Counts: r.counts,
 		Writable: r.journal.writable,
 		Access:   access.New(access.Policy{Users: []int64{admin, user, friend}, Admins: []int64{admin}, GroupChats: []int64{group}}),
 		Decode:   decodeFake, MaxAge: maxAge, UserLimit: ratelimit.New(8, 10*time.Second, 100),

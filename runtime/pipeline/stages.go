@@ -129,6 +129,7 @@ func (p *Pipeline) gate(ctx context.Context, t *passage) outcome {
 		return onward
 	}
 	t.log.Warn("refused", zap.String("event", "access.denied"), zap.String("reason", "role"), zap.String("command", t.route.Command))
+	p.Counts.Denied("role")
 	p.record(ctx, t, audit.Entry{Event: "access.denied", Module: t.route.Module, Decision: "deny", Reason: "role"})
 	p.tell(ctx, t, textNotForYou)
 	return refused
@@ -207,7 +208,7 @@ func (p *Pipeline) runModule(ctx context.Context, t *passage) outcome {
 	case errors.As(err, &question):
 		return p.ask(ctx, t, question)
 	case err != nil:
-		return p.fail(ctx, t, faultText(err, t.route.Module), err)
+		return p.fail(ctx, t, p.endText(err, t.route.Module), err)
 	}
 	if code != abi.OK {
 		t.note = true

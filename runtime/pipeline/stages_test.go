@@ -147,6 +147,82 @@ func TestWhatWentWrongIsSaid(t *testing.T) {
 	}
 }
 
+// off is the fault of a module that is switched off until then.
+type off time.Time
+
+func (off) Error() string         { return "off" }
+func (off) FaultCode() abi.Code   { return abi.Unavailable }
+func (o off) OffUntil() time.Time { return time.Time(o) }
+
+func TestAModuleThatIsSwitchedOff(t *testing.T) {
+	for _, test := range []struct {
+		left time.Duration
+		says string
+	}{
+		{time.Second, "in 1 minute, at 00:00:01"},
+		{time.Minute, "in 1 minute, at 00:01:00"},
+		{time.Minute + time.Second, "in 2 minutes, at 00:01:01"},
+		{time.Hour, "in 60 minutes, at 01:00:00"},
+		{-time.Second, "in 1 minute, at 23:59:59"}, // it is over by now
+	} {
+		inBubble(t, func(r *rig) { // where it is midnight
+			r.modules.set(func(context.Context, abi.Request) (abi.Code, []byte, error) {
+				return abi.Internal, nil, fmt.Errorf("invoke: %w", off(time.Now().Add(test.left)))
+			})
+			want := "⛔ The module mod is switched off after repeated faults. It comes back " + test.says + ". Everything else works."
+			r.expect(r.handles(typed(user, user, "/view")), send(user, want))
+			if len(want) > 200 {
+				t.Errorf("a dialog after a tap cannot show all of %q", want)
+			}
+		})
+	}
+}
+
+func TestWhatIsCounted(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		run  func(r *rig)
+		want string
+	}{
+		{"an answer", func(r *rig) { r.handles(typed(user, user, "/view")) }, "update answered 1, command mod 0s"},
+		{"a long one", func(r *rig) {
+			r.modules.set(func(context.Context, abi.Request) (abi.Code, []byte, error) {
+				time.Sleep(2 * time.Second)
+				return saying("done")
+			})
+			r.handles(typed(user, user, "/view"))
+			time.Sleep(2 * time.Second)
+			r.settle()
+		}, "update answered 1, command mod 2s"},
+		{"no command", func(r *rig) { r.handles(typed(user, user, "/nonsense")) }, "update unknown 1"},
+		{"a stranger", func(r *rig) { r.handles(typed(stranger, stranger, "/view")) }, "denied not_listed, update refused 1"},
+		{"not an admin", func(r *rig) { r.handles(typed(user, user, "/manage")) }, "denied role, update refused 1"},
+		{"what cannot be read", func(r *rig) {
+			r.lastID++
+			r.Deliver(context.Background(), []chat.Received{{ID: r.lastID, Data: []byte("}")}})
+		}, "update invalid 1"},
+		{"what nobody typed", func(r *rig) {
+			r.handles(chat.Update{From: chat.User{ID: user}, Chat: chat.Chat{ID: user, Private: true}})
+		}, "update ignored 1"},
+		{"a repeat", func(r *rig) {
+			list := r.receive(typed(user, user, "/view"))
+			r.Deliver(context.Background(), list)
+			r.settle()
+			r.Deliver(context.Background(), list)
+		}, "update answered 1, command mod 0s, update duplicate 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				test.run(r)
+				r.settle()
+				if got := strings.Join(r.counts.said, ", "); got != test.want {
+					t.Errorf("counted %q, want %q", got, test.want)
+				}
+			})
+		})
+	}
+}
+
 func TestHostTextsDiffer(t *testing.T) {
 	seen := map[string]abi.Code{}
 	for _, code := range []abi.Code{abi.Timeout, abi.Limit, abi.Unavailable, abi.Internal} {

@@ -67,6 +67,7 @@ func (p *Pipeline) refuse(ctx context.Context, t *passage, decision access.Decis
 	}
 	t.log.Info("refused", zap.String("event", "access.denied"), zap.String("reason", decision.Reason),
 		zap.String("username", scrub.Name(t.update.From.Username)))
+	p.Counts.Denied(decision.Reason)
 	if refusal.Blocks {
 		t.log.Warn("blocked after three refusals", zap.String("event", "access.blocked"), zap.Duration("for", access.BlockFor))
 		// Only this one goes into the audit log: strangers must not fill it.

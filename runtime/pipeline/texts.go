@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"errors"
+	"strconv"
+	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 )
@@ -45,6 +47,22 @@ func faultCode(err error) abi.Code {
 	return abi.Internal
 }
 
+// switchedOff is the fault of a module that may not run for a while.
+type switchedOff interface {
+	error
+	OffUntil() time.Time
+}
+
+// endText says to a user why a module was ended, or not begun.
+func (p *Pipeline) endText(err error, module string) string {
+	if off, ok := errors.AsType[switchedOff](err); ok {
+		until := off.OffUntil()
+		return "⛔ The module " + module + " is switched off after repeated faults. It comes back in " +
+			minutes(until.Sub(p.Now())) + ", at " + until.In(p.Zone).Format("15:04:05") + ". Everything else works."
+	}
+	return faultText(err, module)
+}
+
 // faultText says to a user why a module was ended.
 func faultText(err error, module string) string {
 	switch faultCode(err) {
@@ -56,6 +74,15 @@ func faultText(err error, module string) string {
 		return "💤 The module " + module + " is not available. The log has the reason."
 	}
 	return "💥 The module " + module + " failed. Nothing else is affected; the log has the reason."
+}
+
+// minutes writes how long something lasts at most: "1 minute", "60 minutes".
+func minutes(d time.Duration) string {
+	n := int((d + time.Minute - 1) / time.Minute)
+	if n <= 1 {
+		return "1 minute"
+	}
+	return strconv.Itoa(n) + " minutes"
 }
 
 // codeText says what a module's code means, where the module itself said
