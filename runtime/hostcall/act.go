@@ -12,7 +12,7 @@ import (
 
 // acts is the row of an operation that does something to a container.
 func (s Sources) acts(name string, needs capability.Name, act string) Operation {
-	return Operation{Import: name, Capability: needs, audit: s.Audit, act: &action{
+	return Operation{Import: name, Capability: needs, audit: s.Audit, observe: s.Observe, act: &action{
 		find: func(ctx context.Context, c *Caller, request []byte) (capability.Act, error) {
 			return s.container(ctx, c, needs, request)
 		},

@@ -49,6 +49,14 @@ const MaxAnswer = 1 << 20
 // Call performs the operation and returns what crosses the boundary: a code,
 // and the JSON of the answer or of an [abi.Error].
 func (o Operation) Call(ctx context.Context, caller *Caller, request []byte) (abi.Code, []byte) {
+	code, answer := o.answer(ctx, caller, request)
+	if o.observe != nil {
+		o.observe(string(o.Capability), code.String())
+	}
+	return code, answer
+}
+
+func (o Operation) answer(ctx context.Context, caller *Caller, request []byte) (abi.Code, []byte) {
 	encoded, err := o.perform(ctx, caller, request)
 	if err != nil {
 		return o.refuse(ctx, caller, err)

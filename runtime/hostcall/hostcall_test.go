@@ -498,3 +498,26 @@ func (r recorder) Stats(_ context.Context, ref abi.ContainerRef, _ Keep) (abi.Co
 func (r recorder) Processes(_ context.Context, q abi.ProcessQuery) (abi.ProcessInfo, error) {
 	return abi.ProcessInfo{}, r.saw(q)
 }
+
+func TestEndsOfCallsAreTold(t *testing.T) {
+	var told []string
+	source := &spy{}
+	sources := source.sources()
+	sources.Observe = func(capability, outcome string) { told = append(told, capability+" "+outcome) }
+	for _, op := range Table(sources) {
+		c, _ := callerWith(capability.Set{}, abi.RoleAdmin)
+		op.Call(t.Context(), c, []byte("{}"))
+		if last := told[len(told)-1]; last != string(op.Capability)+" denied" {
+			t.Errorf("%s: told %q", op.Import, last)
+		}
+	}
+	told = nil
+	c, _ := callerWith(grantOf(t, capability.MetricsMemory), abi.RoleUser)
+	op := operation(t, sources, abi.OpMetricsMemory)
+	op.Call(t.Context(), c, []byte("{}"))
+	source.err = errors.New("broken")
+	op.Call(t.Context(), c, []byte("{}"))
+	if got := strings.Join(told, ", "); got != "metrics.memory ok, metrics.memory internal" {
+		t.Errorf("told %q", got)
+	}
+}

@@ -19,6 +19,9 @@ type Sources struct {
 	Bot     Bot
 	// Audit keeps the record of what acts; without it nothing acts.
 	Audit Audit
+	// Observe is told how each call ended, in the word of its code; nil: nobody
+	// counts.
+	Observe func(capability, outcome string)
 }
 
 // Operation is one row of the table.
@@ -31,8 +34,9 @@ type Operation struct {
 	// first. What acts has no other way to be run.
 	run func(context.Context, *Caller, []byte) (any, error)
 	act *action
-	// audit is that of the sources.
-	audit Audit
+	// audit and observe are those of the sources.
+	audit   Audit
+	observe func(capability, outcome string)
 }
 
 // Table lists every operation there is. To add one: a constant in guest/abi,
@@ -66,5 +70,5 @@ func Table(s Sources) []Operation {
 }
 
 func (s Sources) reads(name string, needs capability.Name, run func(context.Context, *Caller, []byte) (any, error)) Operation {
-	return Operation{Import: name, Capability: needs, run: run, audit: s.Audit}
+	return Operation{Import: name, Capability: needs, run: run, audit: s.Audit, observe: s.Observe}
 }
