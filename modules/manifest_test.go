@@ -91,7 +91,7 @@ func TestOnlyGetMyIDIsOpenToStrangers(t *testing.T) {
 
 func TestReplyKeyboards(t *testing.T) {
 	want := map[string]string{
-		"main":   "🖥 Server | 🐳 Docker\n⚡ Quick view | ℹ️ About me",
+		"main":   "🖥 Server | 🐳 Docker | 🧩 Plugins\n⚡ Quick view | ℹ️ About me",
 		"server": "📈 Load average | 🧮 CPU | 🧠 Memory load\n⏱ Uptime | ⬅️ Back",
 		"docker": "📦 Containers | ⚙️ Manage | ⬅️ Back",
 	}

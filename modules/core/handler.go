@@ -20,6 +20,8 @@ func Module() sdk.Module {
 		"getmyid": getMyID,
 		"back":    back,
 		"about":   about,
+		"modules": listModules,
+		"plugins": listModules,
 	}}
 }
 
