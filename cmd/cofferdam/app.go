@@ -28,6 +28,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/schedule"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
+	"github.com/cofferdam-bot/cofferdam/runtime/telemetry"
 	"github.com/cofferdam-bot/cofferdam/runtime/twofactor"
 	"github.com/cofferdam-bot/cofferdam/security/access"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
@@ -91,6 +92,8 @@ type app struct {
 	audit     *store.AuditLog
 	factors   *twofactor.Keeper
 	notices   *notice.Notices
+	metrics   *telemetry.Metrics
+	page      *telemetry.Page // nil: nobody asks for metrics
 	now       func() time.Time
 	insecure  []string
 }
@@ -107,7 +110,7 @@ func newApp(ctx context.Context, cfg *config.Config, o options) (*app, error) {
 	}
 	a.now, a.insecure = o.now, o.insecure
 	for _, build := range []func(context.Context, options) error{
-		a.openStore, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openControl,
+		a.openStore, a.openPage, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openControl,
 	} {
 		if err := build(ctx, o); err != nil {
 			return nil, errors.Join(err, a.close(context.WithoutCancel(ctx)))
@@ -175,7 +178,7 @@ func (a *app) openDocker(ctx context.Context, _ options) (err error) {
 
 func (a *app) openTelegram(_ context.Context, o options) (err error) {
 	a.client, err = telegram.New(telegram.Options{
-		Token: string(a.cfg.BotToken.ProdToken), APIURL: a.cfg.Telegram.APIURL, Scrub: o.scrub.String,
+		Token: string(a.cfg.BotToken.ProdToken), APIURL: a.cfg.Telegram.APIURL, Scrub: o.scrub.String, Observe: a.metrics.TelegramRequest,
 	})
 	if err != nil {
 		return exitWith(exitConfig, err)
@@ -196,7 +199,7 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}, Audit: a.audit}
+	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}, Audit: a.audit, Observe: a.metrics.HostCall}
 	operations := hostcall.Table(sources)
 	runtimes, err := engine.New(engine.Config{CacheDir: o.cacheDir, Shipped: shippedCode(), Operations: operations, Log: a.log.Named("engine")})
 	if err != nil {
@@ -215,7 +218,9 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	}
 	a.registry = registry.New(registry.Config{
 		Load: load, Username: a.identity.username, Log: a.log.Named("registry"), Own: ownCommands, Version: version(), Started: time.Now(),
+		Now: o.now, Switched: a.switched, Measured: a.measured,
 	}, runtime.GOMAXPROCS(0))
+	a.metrics.ModulesLoaded(a.registry.Running)
 	// Loading ends with the app, not with the call that built it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	a.closing(func(closing context.Context) error { cancel(); return a.registry.Close(closing) })
@@ -300,7 +305,7 @@ func (a *app) openPipeline(_ context.Context, o options) error {
 	a.pipeline = pipeline.New(pipeline.Config{
 		Journal: a.store, Keyboards: a.store, Delete: a.deletions.Add,
 		Modules: a.registry, Sender: a.sender, Access: a.met, Decode: telegram.Decode,
-		SecondFactor: a.factors, Strangers: strangers{a.store.Table(store.Strikes)}, Audit: a.audit, Notices: a.notices,
+		SecondFactor: a.factors, Strangers: strangers{a.store.Table(store.Strikes)}, Audit: a.audit, Notices: a.notices, Counts: a.metrics,
 		Writable: a.store.Writable,
 		MaxAge:   a.cfg.Telegram.MaxUpdateAge, UserLimit: limit,
 		Log: a.log.Named("pipeline"), Now: o.now, Random: rand.Reader, Zone: time.Local,

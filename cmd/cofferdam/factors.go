@@ -97,6 +97,7 @@ func (a *app) sweep(ctx context.Context) {
 			return
 		case <-ticker.C:
 			a.pipeline.Sweep()
+			a.registry.Sweep(ctx)
 			if now := a.store.Writable(); now != writable {
 				writable = now
 				a.tellWritable(now)
@@ -141,6 +142,7 @@ func (a *app) openControl(_ context.Context, o options) error {
 		return nil
 	}
 	server, err := control.Listen(o.stateDir, control.Handlers{
+		callModules: func(context.Context, []byte) (any, error) { return a.modules(), nil },
 		callEnroll: func(ctx context.Context, argument []byte) (any, error) {
 			user, err := userOf(argument)
 			if err != nil {

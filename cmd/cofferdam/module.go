@@ -23,13 +23,14 @@ import (
 
 func moduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "module",
-		Short:   "Tools for authors of modules",
-		Example: `  cofferdam module build ./hello`,
-		Args:    usageArgs(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "module",
+		Short: "Tools for modules: build, compile, list",
+		Example: `  cofferdam module build ./hello
+  cofferdam module list`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(moduleBuildCommand(), moduleCompileCommand())
+	cmd.AddCommand(moduleBuildCommand(), moduleCompileCommand(), moduleListCommand())
 	return cmd
 }
 

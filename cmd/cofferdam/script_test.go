@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,7 @@ import (
 //	signal NAME                    send it a signal
 //	join                           wait for its end; stdout, stderr and exit are about it from here on
 //	su USER                        be root or nobody from here on; without being root: stay who one is
-//	telegram                       start an emulated Telegram: $API, $TOKEN, $OTHER_TOKEN and the file token
+//	telegram                       start an emulated Telegram: $API, $API_HOST, $TOKEN, $OTHER_TOKEN and the file token
 //	configure [KEY=VALUE...]       write cofferdam.yaml for it, for the users 5001 (admin) and 5002
 //	says TEXT REGEXP               user 5002 writes to the bot, and its answer is like that
 //	...                            and those of scriptCommands that say what they do
@@ -98,6 +99,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"fill":      inSession((*session).fill, 2),
 	"append":    inSession((*session).append, 2),
 	"records":   inSession((*session).records, 2),
+	"port":      inSession((*session).port, 1),
 }
 
 // session is one script's terminal.
@@ -408,6 +410,16 @@ func TestSessionsFindLeaks(t *testing.T) {
 	if found := s.leaks(); len(found) != 2 {
 		t.Errorf("found %v, want the salt and the token", found)
 	}
+}
+
+// port gives a variable the number of a port on which nobody listens.
+func (s *session) port(args []string) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s.ts.Setenv(args[0], strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	return listener.Close()
 }
 
 // get opens a page and looks for something in it.

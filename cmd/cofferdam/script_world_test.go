@@ -48,6 +48,7 @@ func (s *session) telegram([]string) error {
 	w.token, w.other = w.Token(), stranger.Token()
 	s.world = w
 	s.ts.Setenv("API", w.http.URL)
+	s.ts.Setenv("API_HOST", strings.TrimPrefix(w.http.URL, "http://"))
 	s.ts.Setenv("TOKEN", w.token)
 	s.ts.Setenv("OTHER_TOKEN", w.other)
 	return os.WriteFile(s.ts.MkAbs("token"), []byte(w.token+"\n"), 0o600)

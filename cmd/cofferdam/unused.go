@@ -32,7 +32,6 @@ func unusedKeys(cfg *config.Config) []unused {
 		{cfg.Modules.Dir != "", unused{"modules.dir", "only the built-in modules run"}},
 		{len(cfg.Modules.TrustedKeys) > 0, unused{"modules.trusted_keys", "no signature is checked, and only the built-in modules run"}},
 		{len(cfg.Modules.Pins) > 0, unused{"modules.pins", "no digest is compared, and only the built-in modules run"}},
-		{cfg.Metrics.Listen != "", unused{"metrics.listen", "there is no /metrics page, and nothing listens there"}},
 	} {
 		if k.set {
 			found = append(found, k.unused)

@@ -25,8 +25,12 @@ const socketName = "control.sock"
 // timeout bounds a call, and each part of one.
 const timeout = 10 * time.Second
 
-// maxBody bounds a request and an answer, in bytes.
-const maxBody = 64 << 10
+// maxBody bounds a request, and maxAnswer an answer, in bytes: a list of many
+// modules.
+const (
+	maxBody   = 64 << 10
+	maxAnswer = 1 << 20
+)
 
 // ErrNotRunning is returned by [Call] when no bot listens in the directory.
 var ErrNotRunning = errors.New("no bot runs with this state directory")
@@ -139,7 +143,7 @@ func Call(ctx context.Context, dir, name string, argument, result any) error {
 		return notRunning(err)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	switch {
 	case err != nil:
 		return fmt.Errorf("ask the bot: %w", err)
