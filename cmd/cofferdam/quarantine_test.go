@@ -58,7 +58,7 @@ func withMoody(b *bot) {
 	b.cfg.Modules.Limits = map[string]config.Limits{"server": {Timeout: 300 * time.Millisecond}}
 	b.o.load = func(operations []hostcall.Operation) loader {
 		others := inHost(operations)
-		sandbox, err := engine.New("", operations)
+		sandbox, err := engine.New(engine.Config{Operations: operations})
 		if err != nil {
 			b.t.Fatal(err)
 		}

@@ -137,7 +137,7 @@ func (r *reloadable) sees(who int64, commands string) {
 
 const (
 	strangersCommands = "getmyid"
-	allCommands       = "about back containers cpu docker getmyid help load memory quick server start uptime"
+	allCommands       = "about back containers cpu docker getmyid help load memory modules quick server start uptime"
 	notOnTheList      = "not on this bot's list"
 )
 
@@ -298,7 +298,7 @@ func TestReloadChangesNothingIfAModuleDoesNotLoad(t *testing.T) {
 		f.users, f.limits = []int64{admin}, "server: {memory: 1MiB}" // a Go guest needs more to start
 		f.grants = "containers: []"
 	})
-	r.logged("config.refused", "module server", "over limit")
+	r.logged("config.refused", "module server", "at most 16")
 	p.expect(p.says("/load"), "Load average")
 	p.expect(p.says("/help"), "/containers")
 	r.reload(func(f *configFile) { f.limits = "server: {memory: 32MiB}" })
