@@ -1,20 +1,12 @@
 package vetting
 
-// code reads the code section: a body for each function of the function
-// section.
-func (d *decoder) code(s *Section) {
-	types := reader{file: d.functionTypes, end: len(d.functionTypes)}
-	d.each(s, maxFunctions, func() {
-		if len(d.f.Bodies) >= d.functions {
-			d.fail(d.pos, "count", "more bodies than the %d functions", d.functions)
-			return
-		}
-		d.body(types.u32())
-	})
-}
-
-func (d *decoder) body(typ uint32) {
+// body reads a function: its locals and its code.
+func (d *decoder) body() {
 	start := d.pos
+	if len(d.f.Bodies) >= d.functions {
+		d.fail(start, "count", "more bodies than the %d functions", d.functions)
+		return
+	}
 	size := d.u32()
 	if uint64(size) > uint64(d.left()) {
 		d.fail(start, "body", "%d bytes are announced, %d are left", size, d.left())
@@ -23,7 +15,7 @@ func (d *decoder) body(typ uint32) {
 	if d.err != nil {
 		return
 	}
-	b := Body{Type: typ, Start: int32(d.pos), End: int32(d.pos + int(size))}
+	b := Body{Type: d.functionTypes[d.f.ImportedFunctions+len(d.f.Bodies)], Start: int32(d.pos), End: int32(d.pos + int(size))}
 	outer := d.end
 	d.end = int(b.End)
 	d.locals(&b)
@@ -53,69 +45,103 @@ func (d *decoder) locals(b *Body) {
 // instructions reads a body's code: blocks are closed in their order, the last
 // end is the last byte, and what an index names is there.
 func (d *decoder) instructions(b *Body) {
-	var (
-		i       Instruction
-		locals  = int(b.Locals) + len(d.f.Types[b.Type].Params)
-		blocks  = append(d.blocks[:0], byte(OpBlock))
-		places  = 1 // at which ways of control may meet
-		labels  = 0
-		started = d.pos
-	)
-	for len(blocks) > 0 && d.err == nil {
+	var i Instruction
+	d.flow.begin(int(b.Locals) + len(d.f.Types[b.Type].Params))
+	for len(d.flow.open) > 0 && d.err == nil {
 		d.instruction(&i)
 		b.Instructions++
-		switch i.Op {
-		case OpBlock, OpLoop, OpIf:
-			if i.Inline == 0 {
-				d.within(i.Start, i.A, len(d.f.Types), "type")
-			}
-			places++
-			blocks = append(blocks, byte(i.Op))
-			if len(blocks) > maxNesting {
-				d.fail(i.Start, "nesting", "more than %d blocks in each other", maxNesting)
-			}
-		case OpElse:
-			if blocks[len(blocks)-1] != byte(OpIf) {
-				d.fail(i.Start, "else", "there is no if that it belongs to")
-			}
-			blocks[len(blocks)-1] = byte(OpElse)
-			places++
-		case OpEnd:
-			blocks = blocks[:len(blocks)-1]
-		case OpBr, OpBrIf:
-			d.within(i.Start, i.A, len(blocks), "label")
-			places++
-		case OpBrTable:
-			d.within(i.Start, i.B, len(blocks), "label")
-			places += int(i.A) + 1
-			labels += int(i.A)
-		case OpLocalGet, OpLocalSet, OpLocalTee:
-			d.within(i.Start, i.A, locals, "local")
-		default:
-			d.refers(&i, b)
+		if d.err == nil {
+			d.follow(&i, b)
 		}
 	}
-	d.blocks = blocks
 	if d.err == nil && d.pos != d.end {
 		d.fail(d.pos, "body", "%d bytes after the last end", d.end-d.pos)
 	}
-	d.atMost(started, "instructions", uint32(b.Instructions), maxInstructions)
-	d.atMost(started, "labels", uint32(labels), maxLabels)
-	d.atMost(started, "joins", uint32(places*locals), maxJoins)
+	start := int(b.Start)
+	d.atMost(start, "instructions", uint32(b.Instructions), maxInstructions)
+	d.atMost(start, "labels", uint32(d.flow.labels), maxLabels)
+	d.atMost(start, "joins", uint32(d.flow.joins), maxJoins)
+	if d.joins += d.flow.joins; d.joins > maxAllJoins {
+		d.fail(start, "joins", "more than %d in all bodies", maxAllJoins)
+	}
+}
+
+// follow checks the labels, blocks and locals of an instruction.
+func (d *decoder) follow(i *Instruction, b *Body) {
+	w := &d.flow
+	switch i.Op {
+	case OpBlock, OpLoop, OpIf:
+		d.blockIn(i)
+	case OpElse:
+		if !w.otherwise() {
+			d.fail(i.Start, "else", "there is no if that it belongs to")
+		}
+	case OpEnd:
+		w.end()
+	case OpBr:
+		d.within(i.Start, i.A, len(w.open), "label")
+		w.branch(1, 0)
+	case OpBrIf:
+		d.within(i.Start, i.A, len(w.open), "label")
+		w.branch(1, 1)
+	case OpBrTable:
+		d.within(i.Start, i.B, len(w.open), "label")
+		w.branch(int(i.A)+1, 1)
+		w.labels += int(i.A)
+	case OpLocalGet, OpLocalSet, OpLocalTee:
+		d.within(i.Start, i.A, w.locals, "local")
+		w.plain(i.Op)
+	case OpCall, OpCallIndirect:
+		d.call(i)
+		b.Calls = true
+	default:
+		d.refers(i)
+		w.plain(i.Op)
+	}
+}
+
+func (d *decoder) blockIn(i *Instruction) {
+	var params, results int
+	switch {
+	case i.Inline == 0:
+		params, results = d.arity(i.Start, i.A)
+	case i.Inline != noResults:
+		results = 1
+	}
+	d.flow.block(i.Op, params, results)
+	if len(d.flow.open) > maxNesting {
+		d.fail(i.Start, "nesting", "more than %d blocks in each other", maxNesting)
+	}
+}
+
+func (d *decoder) call(i *Instruction) {
+	var params, results int
+	if i.Op == OpCall {
+		if d.within(i.Start, i.A, d.allFunctions(), "function"); d.err == nil {
+			params, results = d.arity(i.Start, d.functionTypes[i.A])
+		}
+	} else {
+		params, results = d.arity(i.Start, i.A)
+		d.within(i.Start, i.B, len(d.f.Tables), "table")
+		d.flow.push(-1)
+	}
+	d.flow.push(-params)
+	d.flow.push(results)
+}
+
+func (d *decoder) arity(start int, typ uint32) (params, results int) {
+	if d.within(start, typ, len(d.f.Types), "type"); d.err != nil {
+		return 0, 0
+	}
+	t := &d.f.Types[typ]
+	return len(t.Params), len(t.Results)
 }
 
 // refers checks what an instruction refers to outside of its function, and
 // notes what the file's facts say.
-func (d *decoder) refers(i *Instruction, b *Body) {
+func (d *decoder) refers(i *Instruction) {
 	f := d.f
 	switch i.Op {
-	case OpCall:
-		d.within(i.Start, i.A, d.allFunctions(), "function")
-		b.Calls = true
-	case OpCallIndirect:
-		d.within(i.Start, i.A, len(f.Types), "type")
-		d.within(i.Start, i.B, len(f.Tables), "table")
-		b.Calls = true
 	case OpGlobalGet, OpGlobalSet:
 		d.within(i.Start, i.A, len(f.Globals), "global")
 	case OpRefFunc:

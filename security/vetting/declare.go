@@ -31,6 +31,7 @@ func (d *decoder) imported() {
 	switch i.Kind {
 	case KindFunction:
 		i.Type = d.index(len(d.f.Types), "type")
+		d.functionTypes = append(d.functionTypes, i.Type)
 		d.f.ImportedFunctions++
 	case KindTable:
 		d.table()
@@ -47,7 +48,9 @@ func (d *decoder) imported() {
 	d.f.Imports = append(d.f.Imports, i)
 }
 
-func (d *decoder) function() { d.index(len(d.f.Types), "type") }
+func (d *decoder) function() {
+	d.functionTypes = append(d.functionTypes, d.index(len(d.f.Types), "type"))
+}
 
 func (d *decoder) table() {
 	t := Table{Offset: d.pos}
@@ -93,7 +96,7 @@ func (d *decoder) global() {
 }
 
 func (d *decoder) globalType() Global {
-	g := Global{Start: d.pos}
+	g := Global{Start: int32(d.pos)}
 	g.Type = d.valueType()
 	start := d.pos
 	mutable := d.byte()
@@ -131,7 +134,7 @@ func (d *decoder) export() {
 // expr reads a constant expression: one instruction that gives a value, and an
 // end.
 func (d *decoder) expr() Expr {
-	e := Expr{Start: d.pos}
+	e := Expr{Start: int32(d.pos)}
 	e.Op = Opcode(d.byte())
 	switch e.Op {
 	case OpI32Const:
@@ -149,12 +152,12 @@ func (d *decoder) expr() Expr {
 	case OpRefFunc:
 		e.Value = int64(d.index(d.allFunctions(), "function"))
 	default:
-		d.fail(e.Start, "constant", "0x%02x in a constant expression", byte(e.Op))
+		d.fail(int(e.Start), "constant", "0x%02x in a constant expression", byte(e.Op))
 	}
 	end := d.pos
 	if d.byte() != byte(OpEnd) {
 		d.fail(end, "constant", "a constant expression of more than one instruction")
 	}
-	e.End = d.pos
+	e.End = int32(d.pos)
 	return e
 }

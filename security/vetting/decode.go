@@ -1,6 +1,9 @@
 package vetting
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 var header = []byte("\x00asm\x01\x00\x00\x00")
 
@@ -36,13 +39,14 @@ func Decode(file []byte) (*File, error) {
 type decoder struct {
 	reader
 	f             *File
-	functionTypes []byte // the function section's entries, which the code section reads again
-	functions     int    // defined ones
-	last          int    // place of the last section in the order
+	functionTypes []uint32 // of all functions, the imported ones first
+	functions     int      // that the module defines
+	exported      map[string]bool
 	customs       int
 	items         int // of element segments
-	blocks        []byte
-	exported      map[string]bool
+	joins         int // of all bodies
+	last          int // place of the last section in the order
+	flow          flow
 }
 
 // place is where a section stands in the order of the file: the data count,
@@ -101,39 +105,53 @@ func (d *decoder) contents(id byte, s *Section) {
 		s.Name = d.name()
 		d.pos = d.end
 	case SectionType:
-		d.each(s, maxTypes, d.typ)
+		d.begin(s, maxTypes).each(s, d.typ)
 	case SectionImport:
-		d.each(s, maxImports, d.imported)
+		d.begin(s, maxImports).each(s, d.imported)
 	case SectionFunction:
-		d.each(s, maxFunctions, d.function)
-		d.functions, d.functionTypes = s.Count, d.file[s.Entries:max(s.Entries, d.pos)]
+		d.begin(s, maxFunctions)
+		d.functions = s.Count
+		d.functionTypes = slices.Grow(d.functionTypes, s.Count)
+		d.each(s, d.function)
 	case SectionTable:
-		d.each(s, maxTables, d.table)
+		d.begin(s, maxTables).each(s, d.table)
 	case SectionMemory:
-		d.each(s, 1, d.memory)
+		d.begin(s, 1).each(s, d.memory)
 	case SectionGlobal:
-		d.each(s, maxGlobals, d.global)
+		d.begin(s, maxGlobals).each(s, d.global)
 	case SectionExport:
-		d.each(s, maxExports, d.export)
+		d.begin(s, maxExports).each(s, d.export)
 	case SectionStart:
 		d.f.Start = &Start{Offset: d.pos}
 		d.f.Start.Function = d.index(d.allFunctions(), "function")
 	case SectionElement:
-		d.each(s, maxSegments, d.element)
+		d.begin(s, maxElements).each(s, d.element)
 	case SectionDataCount:
-		n := d.atMost(s.Start, "count", d.u32(), maxSegments)
+		n := d.atMost(s.Start, "count", d.u32(), maxData)
 		d.f.DataCount = &n
 	case SectionCode:
-		d.code(s)
+		d.begin(s, maxFunctions)
+		d.f.Bodies = make([]Body, 0, min(s.Count, d.functions))
+		d.each(s, d.body)
 	case SectionData:
-		d.each(s, maxSegments, d.data)
+		d.begin(s, maxData)
+		d.f.Data = make([]Data, 0, min(s.Count, d.left()/leastData))
+		d.each(s, d.data)
 	}
 }
 
-// each reads a section's count and its entries.
-func (d *decoder) each(s *Section, most int, entry func()) {
+// leastData is how few bytes a data segment takes: its flags and its size.
+const leastData = 2
+
+// begin reads a section's count.
+func (d *decoder) begin(s *Section, most int) *decoder {
 	s.Count = d.count(most)
 	s.Entries = d.pos
+	return d
+}
+
+// each reads a section's entries.
+func (d *decoder) each(s *Section, entry func()) {
 	for range s.Count {
 		if d.err != nil {
 			return

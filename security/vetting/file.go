@@ -133,7 +133,7 @@ type Global struct {
 	Type    ValueType
 	Mutable bool
 	Init    Expr // zero for an imported one
-	Start   int
+	Start   int32
 }
 
 // Export is something that the host can reach.
@@ -156,7 +156,7 @@ type Expr struct {
 	// Value is an i32.const's or i64.const's number, or the index of a
 	// global.get or ref.func.
 	Value      int64
-	Start, End int
+	Start, End int32
 }
 
 // Mode says when a segment is copied.

@@ -46,6 +46,11 @@ const (
 	OpTableFill    Opcode = 0xfc11
 )
 
+const (
+	prefix    = 0xfc00 // of the opcodes that follow 0xfc
+	noResults = 0x40   // the type of a block that takes and leaves nothing
+)
+
 // immediate says what follows an opcode.
 type immediate byte
 
@@ -157,7 +162,7 @@ func (r *reader) instruction(i *Instruction) {
 		second := r.u32()
 		if second < uint32(len(prefixedImmediates)) {
 			kind = prefixedImmediates[second]
-			i.Op = 0xfc00 | Opcode(second)
+			i.Op = prefix | Opcode(second)
 		} else {
 			r.fail(start, "opcode", "0xfc %d is not allowed", second)
 		}
@@ -209,7 +214,7 @@ func (r *reader) instruction(i *Instruction) {
 func (r *reader) blockType(i *Instruction) {
 	start := r.pos
 	if r.left() > 0 {
-		if b := r.file[start]; b == 0x40 || isValueType(b) {
+		if b := r.file[start]; b == noResults || isValueType(b) {
 			i.A, i.Inline = 0, b
 			r.pos++
 			return

@@ -69,9 +69,9 @@ func (f *File) EachItem(e *Element, yield func(Expr)) {
 			yield(d.expr())
 			continue
 		}
-		item := Expr{Op: OpRefFunc, Start: d.pos}
+		item := Expr{Op: OpRefFunc, Start: int32(d.pos)}
 		item.Value = int64(d.u32())
-		item.End = d.pos
+		item.End = int32(d.pos)
 		yield(item)
 	}
 }

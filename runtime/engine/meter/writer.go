@@ -112,7 +112,7 @@ func (w *writer) globals() {
 		defined := w.f.Globals[w.f.ImportedGlobals:]
 		w.u32(uint32(len(defined) + 2))
 		for _, g := range defined {
-			w.copy(g.Start, g.Init.Start)
+			w.copy(int(g.Start), int(g.Init.Start))
 			w.expr(g.Init)
 		}
 		w.counter(0)
@@ -202,7 +202,7 @@ func (w *writer) element(e *vetting.Element) {
 
 func (w *writer) expr(e vetting.Expr) {
 	if e.Op != vetting.OpRefFunc {
-		w.copy(e.Start, e.End)
+		w.copy(int(e.Start), int(e.End))
 		return
 	}
 	w.op(e.Op)
