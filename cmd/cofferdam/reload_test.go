@@ -378,7 +378,7 @@ func TestReloadDropsAModule(t *testing.T) {
 	help := p.says("/help")
 	p.expect(help, "/load")
 	p.lacks(help, "/containers", "/docker")
-	if row := p.Keyboard()[0]; !slices.Equal(row, []string{"🖥 Server"}) {
+	if row := p.Keyboard()[0]; !slices.Equal(row, []string{"🖥 Server", "🧩 Plugins"}) {
 		t.Errorf("the first row of the main menu is %q", row)
 	}
 	p.expect(p.says("/containers"), "I do not know that command")
