@@ -422,13 +422,23 @@ func (s *session) port(args []string) error {
 	return listener.Close()
 }
 
-// get opens a page and looks for something in it.
+// get opens a page until something is in it, which may take a moment.
 func (s *session) get(args []string) error {
+	want, err := regexp.Compile(args[1])
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	body, err := fetch(ctx, args[0])
-	if err == nil && !regexp.MustCompile(args[1]).MatchString(body) {
-		err = fmt.Errorf("%s is not in the page:\n%s", args[1], body)
+	for {
+		body, err := fetch(ctx, args[0])
+		if err == nil && want.MatchString(body) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("%s is not in the page:\n%s", args[1], body), err)
+		case <-tick():
+		}
 	}
-	return err
 }
