@@ -27,7 +27,7 @@ func openCofferdam(file string) func(context.Context, workshop) (peer, error) {
 		if err != nil {
 			return nil, err
 		}
-		e, err := engine.New(dir, operations)
+		e, err := engine.New(engine.Config{CacheDir: dir, Operations: operations})
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,7 @@ func usualLimits() engine.Limits {
 	l := config.DefaultLimits
 	return engine.Limits{
 		Memory: int64(l.Memory), Timeout: l.Timeout, HostCalls: l.HostCalls,
-		Reply: int(l.Reply), Log: int(l.Log), Concurrency: l.Concurrency,
+		Reply: int(l.Reply), Log: int(l.Log), Concurrency: l.Concurrency, Fuel: uint64(l.Fuel),
 	}
 }
 

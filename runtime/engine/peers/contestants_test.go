@@ -51,7 +51,7 @@ func (c contestant) id() string { return c.guest + "/" + c.name }
 // shared between instances, without a log.
 var contestants = []contestant{
 	{"native", inGo, false, "no", openNative},
-	{ours, inGo, true, "deadline", openCofferdam(goGuest)},
+	{ours, inGo, true, "deadline", openCofferdam(goReady)},
 	{"wazero-fresh", inGo, true, "no", openWazero(goGuest, fresh, endless)},
 	{"wazero-kept", inGo, false, "no", openWazero(goGuest, kept, endless)},
 	{"wazero-kept-deadline", inGo, false, "deadline", openWazero(goGuest, kept, limited)},

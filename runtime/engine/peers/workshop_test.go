@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 	"log"
 	"os"
 	"os/exec"
@@ -24,6 +25,7 @@ type workshop struct {
 var shop workshop
 
 func TestMain(m *testing.M) {
+	compiler.Main()
 	if name := os.Getenv(childOf); name != "" {
 		shop = workshopIn(os.Getenv(childIn))
 		if err := measureHere(context.Background(), name); err != nil {
@@ -81,6 +83,7 @@ func (w workshop) wasm(name string) ([]byte, error) {
 // The files that the contestants run.
 const (
 	goGuest     = "go.wasm"
+	goReady     = "go-ready.wasm" // the same, after some practice
 	goExtism    = "go-extism.wasm"
 	goKnqyf     = "go-knqyf.wasm"
 	cGuest      = "c.wasm"
@@ -90,6 +93,7 @@ const (
 
 var recipes = map[string]func(out string) *exec.Cmd{
 	goGuest:     func(out string) *exec.Cmd { return guestBuild(out, "./testdata/goguest") },
+	goReady:     func(out string) *exec.Cmd { return guestBuild(out, "./testdata/goguest", "-tags=practice") },
 	goExtism:    func(out string) *exec.Cmd { return guestBuild(out, "./testdata/extismguest") },
 	goKnqyf:     func(out string) *exec.Cmd { return guestBuild(out, "./testdata/knqyfguest") },
 	cGuest:      func(out string) *exec.Cmd { return cBuild(out) },
@@ -98,8 +102,9 @@ var recipes = map[string]func(out string) *exec.Cmd{
 }
 
 // guestBuild builds a guest as the builder of modules does.
-func guestBuild(out, source string) *exec.Cmd {
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, source)
+func guestBuild(out, source string, flags ...string) *exec.Cmd {
+	args := append([]string{"build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out}, flags...)
+	build := exec.Command("go", append(args, source)...)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	return build
 }
