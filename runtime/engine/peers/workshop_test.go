@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 )
 
 // workshop is a folder with what the contestants need, built at the first use.
