@@ -152,7 +152,7 @@ func TestWASIPolls(t *testing.T) {
 		{"a clock", [][]byte{subscribe(7, 0, clockMonotonic, soonNS, false)}, []string{"7:0"}},
 		{"the first of two clocks", [][]byte{subscribe(7, 0, clockMonotonic, never, false), subscribe(8, 0, clockReal, soonNS, false)}, []string{"8:0"}},
 		{"a time that is over", [][]byte{subscribe(7, 0, clockReal, 1, true)}, []string{"7:0"}},
-		{"a time to come", [][]byte{subscribe(7, 0, clockReal, uint64(time.Now().Add(5 * time.Millisecond).UnixNano()), true)}, []string{"7:0"}},
+		{"a time to come", [][]byte{subscribe(7, 0, clockReal, uint64(time.Now().Add(5*time.Millisecond).UnixNano()), true)}, []string{"7:0"}},
 		{"a stream is ready at once", [][]byte{subscribe(7, 0, clockMonotonic, never, false), subscribe(8, 2, 1, 0, false)}, []string{"8:0"}},
 		{"a descriptor that there is not", [][]byte{subscribe(8, 1, 3, 0, false)}, []string{"8:8"}},
 		{"a clock that there is not", [][]byte{subscribe(8, 0, 3, 0, false)}, []string{"8:58"}},
