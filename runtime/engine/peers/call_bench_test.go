@@ -34,21 +34,20 @@ func (l *lane) quantile(q float64) time.Duration {
 // count of iterations that the lines below it show means nothing: the times
 // were taken before.
 func BenchmarkCall(b *testing.B) {
-	lanes := lanesOf(b)
-	blocks, length := blocksOf(b)
+	var lanes []*lane
+	for _, c := range available(b) {
+		lanes = append(lanes, &lane{contestant: c, peer: opened(b, c)})
+	}
 	request, want := requestFor("memory"), called(b, native{}, "memory")
-	for _, l := range lanes { // once for nothing
-		l.block(b, request, want, length)
-		l.took, l.bytes = nil, 0
-	}
-	for range blocks {
-		for _, l := range lanes {
-			l.block(b, request, want, length)
+	inTurns(b, lanes, func(l *lane) (time.Duration, error) {
+		start := time.Now()
+		reply, err := l.peer.Call(background, request)
+		took := time.Since(start)
+		if err == nil && !bytes.Equal(reply, want) {
+			err = fmt.Errorf("it replied %s", reply)
 		}
-	}
-	for _, l := range lanes {
-		slices.Sort(l.took)
-	}
+		return took, err
+	})
 	printCalls(lanes)
 	for _, l := range lanes {
 		b.Run(l.id(), func(b *testing.B) {
@@ -61,12 +60,21 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-func lanesOf(b *testing.B) []*lane {
-	var lanes []*lane
-	for _, c := range available(b) {
-		lanes = append(lanes, &lane{contestant: c, peer: opened(b, c)})
+// inTurns measures all lanes, and sorts what they took.
+func inTurns(b *testing.B, lanes []*lane, measure func(*lane) (time.Duration, error)) {
+	blocks, length := blocksOf(b)
+	for _, l := range lanes { // once for nothing
+		l.block(b, length, measure)
+		l.took, l.bytes = nil, 0
 	}
-	return lanes
+	for range blocks {
+		for _, l := range lanes {
+			l.block(b, length, measure)
+		}
+	}
+	for _, l := range lanes {
+		slices.Sort(l.took)
+	}
 }
 
 // blocksPerLane is how often each contestant gets its turn.
@@ -90,18 +98,17 @@ func blocksOf(b *testing.B) (blocks int, length time.Duration) {
 	return blocksPerLane, d / blocksPerLane
 }
 
-// block calls at least once. The garbage of the contestant before is collected
+// block measures at least once. The garbage of the lane before is collected
 // first.
-func (l *lane) block(b *testing.B, request, want []byte, length time.Duration) {
+func (l *lane) block(b *testing.B, length time.Duration, measure func(*lane) (time.Duration, error)) {
 	runtime.GC()
 	before := allocated()
 	for began := time.Now(); ; {
-		start := time.Now()
-		reply, err := l.peer.Call(background, request)
-		l.took = append(l.took, time.Since(start))
-		if err != nil || !bytes.Equal(reply, want) {
-			b.Fatalf("%s: %s, %v", l.id(), reply, err)
+		took, err := measure(l)
+		if err != nil {
+			b.Fatalf("%s: %v", l.id(), err)
 		}
+		l.took = append(l.took, took)
 		if time.Since(began) >= length {
 			break
 		}
