@@ -141,8 +141,10 @@ func (f folders) find(wasm []byte) (string, bool) {
 	if f.shipped == "" {
 		return "", false
 	}
-	dir = filepath.Join(f.shipped, name)
-	return dir, sealed(dir)
+	if dir = filepath.Join(f.shipped, name); sealed(dir) {
+		return dir, true
+	}
+	return "", false
 }
 
 // compile has a child compile the file, and returns the sealed folder of its

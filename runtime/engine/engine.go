@@ -157,7 +157,7 @@ func (e *Engine) load(ctx context.Context, s Source) (*Module, error) {
 
 // begin makes the module's first code, or lets it be made.
 func (m *Module) begin(ctx context.Context) error {
-	if _, ok := m.engine.find(m.wasm); !ok && m.builtIn {
+	if m.found, _ = m.engine.find(m.wasm); m.found == "" && m.builtIn {
 		m.working.Go(m.upgrade)
 		return nil
 	}

@@ -25,6 +25,9 @@ type Module struct {
 	granted map[string]hostcall.Operation
 	limits  Limits
 	engine  *Engine
+	// found is the folder of its code, if it was looked for when the module was
+	// loaded: to read it through costs as much as to load it.
+	found string
 	// born is the zero of the guest's monotonic clock.
 	born time.Time
 	// slots bounds how many invocations run at once.
@@ -138,11 +141,15 @@ func (m *Module) doze() {
 // provide makes code, in the quickest way there is: from a folder, interpreted
 // if the module is the project's own, or else by compiling it.
 func (m *Module) provide(ctx context.Context) (*code, error) {
-	folder, ok := m.engine.find(m.wasm)
-	if !ok && m.builtIn {
+	folder := m.found
+	m.found = ""
+	if folder == "" {
+		folder, _ = m.engine.find(m.wasm)
+	}
+	if folder == "" && m.builtIn {
 		return m.interim(ctx)
 	}
-	if !ok {
+	if folder == "" {
 		var err error
 		if folder, err = m.engine.compile(ctx, m.wasm); err != nil {
 			return nil, err
