@@ -154,9 +154,19 @@ var cacheDir = sync.OnceValues(func() (string, error) {
 	return cacheIn(dir)
 })
 
+// compiledCache is that folder with the code of the built-in modules in it, so
+// that tests and benchmarks meet them as they are after the first minute.
+var compiledCache = sync.OnceValues(func() (string, error) {
+	dir, err := cacheDir()
+	if err == nil {
+		err = compileBuiltIn(context.Background(), dir, func(string) {})
+	}
+	return dir, err
+})
+
 func moduleCache(t testing.TB) string {
 	t.Helper()
-	dir, err := cacheDir()
+	dir, err := compiledCache()
 	if err != nil {
 		t.Fatal(err)
 	}

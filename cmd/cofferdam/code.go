@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +49,10 @@ or another kind of processor is not used.`,
 			if err != nil {
 				return err
 			}
+			var telling sync.Mutex
 			return compileBuiltIn(cmd.Context(), folder, func(name string) {
+				telling.Lock()
+				defer telling.Unlock()
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is compiled\n", name)
 			})
 		},
@@ -58,7 +62,7 @@ or another kind of processor is not used.`,
 }
 
 // compileBuiltIn fills a folder with the code of all built-in modules, and
-// tells of each.
+// tells of each, from a goroutine of its own.
 func compileBuiltIn(ctx context.Context, folder string, tell func(name string)) error {
 	files, err := modules.Builtin()
 	if err != nil {
@@ -68,11 +72,21 @@ func compileBuiltIn(ctx context.Context, folder string, tell func(name string)) 
 	if err != nil {
 		return err
 	}
+	// As many at a time as the engine has children.
+	done := make(chan error, len(files))
 	for _, file := range files {
-		if err := e.Precompile(ctx, file.Data); err != nil {
-			return errors.Join(fmt.Errorf("module %s: %w", file.Name, err), e.Close(ctx))
-		}
-		tell(file.Name)
+		go func() {
+			err := e.Precompile(ctx, file.Data)
+			if err != nil {
+				err = fmt.Errorf("module %s: %w", file.Name, err)
+			} else {
+				tell(file.Name)
+			}
+			done <- err
+		}()
 	}
-	return e.Close(ctx)
+	for range files {
+		err = errors.Join(err, <-done)
+	}
+	return errors.Join(err, e.Close(ctx))
 }

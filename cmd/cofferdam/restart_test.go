@@ -174,7 +174,7 @@ var builtProgram = sync.OnceValues(func() (string, error) {
 	if _, err := modules.Builtin(); err != nil {
 		return "", err
 	}
-	dir, err := cacheDir()
+	dir, err := compiledCache()
 	if err != nil {
 		return "", err
 	}

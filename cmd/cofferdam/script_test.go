@@ -157,7 +157,7 @@ func (s *session) openToAll(env *testscript.Env) error {
 // shareCache gives the bot and the demo the compiled modules of all tests, as
 // if they had run here before.
 func (s *session) shareCache(env *testscript.Env) error {
-	cache, err := cacheDir()
+	cache, err := compiledCache()
 	if err != nil {
 		return err
 	}

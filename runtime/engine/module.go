@@ -176,6 +176,7 @@ func (m *Module) interim(ctx context.Context) (*code, error) {
 // upgrade compiles a module that can be used meanwhile. If that is not possible
 // it stays interpreted: slow, and right.
 func (m *Module) upgrade() {
+	began := time.Now()
 	folder, err := m.engine.compile(m.life, m.wasm)
 	var c *code
 	if err == nil {
@@ -189,6 +190,7 @@ func (m *Module) upgrade() {
 		return
 	}
 	m.install(c)
+	m.engine.log.Info("a module is compiled", zap.String("event", "module.compiled"), zap.String("module", m.name), zap.Duration("took", time.Since(began)))
 }
 
 // Close stops running invocations, waits for them, and frees the module's
