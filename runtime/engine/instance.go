@@ -75,13 +75,11 @@ func (c *code) start(ctx context.Context) (*instance, error) {
 		return nil, err
 	}
 	if c.pristine != nil {
-		if err := c.pristine.adopt(i); err != nil {
-			i.close(ctx)
-			return nil, err
-		}
-		return i, nil
+		err = c.pristine.adopt(i)
+	} else {
+		err = c.initialize(ctx, i)
 	}
-	if err := c.initialize(ctx, i); err != nil {
+	if err != nil {
 		i.close(ctx)
 		return nil, err
 	}
@@ -89,7 +87,8 @@ func (c *code) start(ctx context.Context) (*instance, error) {
 }
 
 // initialize puts the data into place and runs the start function. It runs in
-// nobody's name: no request is there yet, and every operation is denied.
+// nobody's name: no request is there yet, and every operation is denied. What
+// it burns counts, though.
 func (c *code) initialize(ctx context.Context, i *instance) error {
 	for _, segment := range c.Data {
 		if !i.guest.Memory().Write(segment.Offset, segment.Bytes) {
@@ -100,9 +99,13 @@ func (c *code) initialize(ctx context.Context, i *instance) error {
 	if start == nil {
 		return nil
 	}
+	inv := invocationOf(ctx)
+	nobody := inv.nobody()
+	ctx = withInvocation(ctx, nobody)
 	i.refuel(ctx)
 	_, err := start.Call(ctx)
-	invocationOf(ctx).spent(i)
+	nobody.spent(i)
+	inv.used.Fuel, inv.used.Memory = nobody.used.Fuel, nobody.used.Memory
 	return err
 }
 

@@ -54,6 +54,15 @@ func (m *Module) invocation(caller *hostcall.Caller, request []byte) *invocation
 	}
 }
 
+// nobody is an invocation within this one, without a request and without a
+// user.
+func (inv *invocation) nobody() *invocation {
+	other := *inv
+	other.caller = &hostcall.Caller{Module: inv.caller.Module, Log: inv.caller.Log}
+	other.request, other.result, other.reply, other.replied = nil, nil, nil, false
+	return &other
+}
+
 // clock is the guest's monotonic clock.
 func (inv *invocation) clock() time.Duration { return time.Since(inv.born) }
 
@@ -141,10 +150,10 @@ func (m *Module) rehearse(ctx context.Context, c *code) error {
 	defer cancel()
 	ctx, cancel = context.WithTimeout(ctx, m.limits.Timeout)
 	defer cancel()
-	nobody := m.invocation(&hostcall.Caller{Module: m.name, Log: m.engine.log.With(zap.String("module", m.name))}, nil)
-	ctx = withInvocation(ctx, nobody)
+	inv := m.invocation(&hostcall.Caller{Module: m.name, Log: m.engine.log.With(zap.String("module", m.name))}, nil)
+	ctx = withInvocation(ctx, inv)
 	i, err := c.start(ctx)
-	nobody.log.flush()
+	inv.log.flush()
 	if err != nil {
 		return faultOf(ctx, err)
 	}

@@ -41,15 +41,20 @@ type Module struct {
 	// working is what makes code in the background.
 	working sync.WaitGroup
 
-	mu   sync.Mutex
-	code *code // what new invocations use; nil: it comes on demand
-	// coming is closed when somebody who makes code is done.
-	coming chan struct{}
+	mu     sync.Mutex
+	code   *code       // what new invocations use; nil: it comes on demand
+	coming *arrival    // of code that is being made
 	rest   *time.Timer // gives the code back when nobody used it for a while
 }
 
-// acquire returns the module's code, and makes some if there is none. The
-// caller releases it.
+// arrival is code on its way.
+type arrival struct {
+	over chan struct{} // closed when it is there, or cannot be had
+	err  error
+}
+
+// acquire returns the module's code, and waits for it if there is none. The
+// caller has a place, and releases the code.
 func (m *Module) acquire(ctx context.Context) (*code, error) {
 	for {
 		m.mu.Lock()
@@ -58,31 +63,37 @@ func (m *Module) acquire(ctx context.Context) (*code, error) {
 			m.mu.Unlock()
 			return c, nil
 		}
-		if coming := m.coming; coming != nil {
-			m.mu.Unlock()
-			select {
-			case <-coming:
-				continue
-			case <-ctx.Done():
-				return nil, stopped(ctx, "waited for its code")
+		if m.coming == nil {
+			m.coming = &arrival{over: make(chan struct{})}
+			m.working.Go(m.arrive)
+		}
+		coming := m.coming
+		m.mu.Unlock()
+		select {
+		case <-coming.over:
+			if coming.err != nil {
+				return nil, coming.err
 			}
-		}
-		coming := make(chan struct{})
-		m.coming = coming
-		m.mu.Unlock()
-		// The code is everybody's: it does not end with the one who came first.
-		c, err := m.provide(m.life)
-		m.mu.Lock()
-		m.coming = nil
-		m.mu.Unlock()
-		if err == nil {
-			m.install(c)
-		}
-		close(coming)
-		if err != nil {
-			return nil, err
+		case <-ctx.Done():
+			return nil, stopped(ctx, "waited for its code")
 		}
 	}
+}
+
+// arrive makes code for all who wait. It ends with none of them.
+func (m *Module) arrive() {
+	c, err := m.provide(m.life)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.code == nil {
+		m.code = c // nil after an error
+	} else if c != nil {
+		// A child was quicker than the interpreter.
+		m.working.Go(func() { m.discard(c) })
+	}
+	m.coming.err = err
+	close(m.coming.over)
+	m.coming = nil
 }
 
 func (m *Module) release(c *code) {

@@ -127,6 +127,25 @@ func TestHiddenStateIsFresh(t *testing.T) {
 	}
 }
 
+// Its start runs in nobody's name, at every invocation.
+func TestAFreshStartRunsInNobodysName(t *testing.T) {
+	asks := ops(i32(0), i32(2), call(0), high)
+	g := guest{
+		imports: []imported{readsMemory, replyWrites},
+		init:    ops(asks, i32(int(abi.Denied)), unequal, iff(unreachable)),
+		handle:  ops(i32(0), []byte{0xd2, 2}, []byte{0x26, 0}, asks), // writes the table, and returns the code
+		table:   []byte{0x70, 0, 1}, data: "{}",
+		exports: []exported{{"f", 0, 2}}, // what ref.func names must be declared
+	}
+	m := load(t, g, patient())
+	for range 2 {
+		answer, fault := invoke(t, m, "")
+		if fault != nil || answer.Code != abi.OK || answer.Used.HostCalls != 1 {
+			t.Errorf("%+v, %v", answer, fault)
+		}
+	}
+}
+
 // What the start wrote belongs to the pristine state.
 func TestTheStartIsKept(t *testing.T) {
 	for name, kind := range kinds {
