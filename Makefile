@@ -29,7 +29,7 @@ demo: build ## the whole bot in the browser: no token, no account, no config
 	./bin/cofferdam demo $(DEMO_FLAGS)
 
 # A module's file follows its own sources, the SDK's and the builder's.
-SDK := $(wildcard guest/abi/*.go guest/sdk/*.go cmd/cofferdam/module.go) go.mod
+SDK := $(wildcard guest/abi/*.go guest/sdk/*.go guest/sdk/internal/jsonwire/*.go cmd/cofferdam/module.go) go.mod
 modules/built/%.wasm: modules/%/*.go modules/%/wasm/*.go modules/%/manifest.yaml $(SDK)
 	$(GO) run ./cmd/cofferdam module build modules/$* --out $@
 

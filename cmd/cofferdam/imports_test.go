@@ -16,7 +16,8 @@ var importTable = []struct {
 }{
 	{"guest/abi", "", "the contract is shared by host and guests: it must drag in nothing"},
 	{"guest/c", "", "it only carries a header, which its tests hold against the contract"},
-	{"guest/sdk", "guest/abi", "authors of modules must not get the host's code into their guests"},
+	{"guest/sdk", "guest/abi guest/sdk/internal", "authors of modules must not get the host's code into their guests"},
+	{"guest/sdk/internal", "", "it reads and writes JSON, or source, and knows none of the types"},
 	{"modules/internal", "guest/sdk guest/abi", "what helps to test modules is bound as modules are"},
 	{"modules/core", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/server", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},

@@ -1,3 +1,8 @@
+//go:build !wasip1
+
+// Manifests are for hosts and builders: no guest reads one, and none shall carry
+// fmt and encoding/json for it.
+
 package abi
 
 import (

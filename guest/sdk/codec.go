@@ -1,10 +1,22 @@
 package sdk
 
-import "encoding/json"
+import "github.com/cofferdam-bot/cofferdam/guest/sdk/internal/jsonwire"
 
-// The wire is JSON. These two functions are the only place that knows how it
-// is written.
+// The wire is JSON. The functions writeX and readX of codec_gen.go know how a
+// type of package abi is written; after a change there, run go generate.
 
-func encode(v any) ([]byte, error) { return json.Marshal(v) }
+//go:generate go run ./internal/codecgen
 
-func decode(data []byte, v any) error { return json.Unmarshal(data, v) }
+// encode writes what v, a pointer, points to.
+func encode[P any](write func(*jsonwire.Writer, P), v P) ([]byte, error) {
+	var w jsonwire.Writer
+	write(&w, v)
+	return w.Text()
+}
+
+// decode reads into what v, a pointer, points to.
+func decode[P any](read func(*jsonwire.Reader, P), data []byte, v P) error {
+	r := jsonwire.NewReader(string(data))
+	read(r, v)
+	return r.End()
+}

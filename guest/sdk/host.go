@@ -1,6 +1,9 @@
 package sdk
 
-import "github.com/cofferdam-bot/cofferdam/guest/abi"
+import (
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/guest/sdk/internal/jsonwire"
+)
 
 // Each method below is one operation of the host. The linker drops the imports
 // of those that a module does not use, so a module's import section lists
@@ -8,134 +11,159 @@ import "github.com/cofferdam-bot/cofferdam/guest/abi"
 
 // Containers lists containers, running ones first. It needs the capability
 // docker.containers.list.
-func (h Host) Containers(q abi.ContainerQuery) (abi.ContainerList, error) {
-	return invoke[abi.ContainerList](h, dockerContainerListV1, q)
+func (h Host) Containers(q abi.ContainerQuery) (list abi.ContainerList, err error) {
+	err = invoke(h, dockerContainerListV1, writeContainerQuery, &q, readContainerList, &list)
+	return list, err
 }
 
 // Container describes one container. It needs docker.containers.inspect.
-func (h Host) Container(ref abi.ContainerRef) (abi.ContainerDetails, error) {
-	return invoke[abi.ContainerDetails](h, dockerContainerInspectV1, ref)
+func (h Host) Container(ref abi.ContainerRef) (details abi.ContainerDetails, err error) {
+	err = invoke(h, dockerContainerInspectV1, writeContainerRef, &ref, readContainerDetails, &details)
+	return details, err
 }
 
 // ContainerStats measures one running container. It needs
 // docker.containers.stats.
-func (h Host) ContainerStats(ref abi.ContainerRef) (abi.ContainerStats, error) {
-	return invoke[abi.ContainerStats](h, dockerContainerStatsV1, ref)
+func (h Host) ContainerStats(ref abi.ContainerRef) (stats abi.ContainerStats, err error) {
+	err = invoke(h, dockerContainerStatsV1, writeContainerRef, &ref, readContainerStats, &stats)
+	return stats, err
 }
 
 // StartContainer starts a container. It needs docker.containers.start; like
 // every method below that acts, it needs a user who is an admin with a live
 // session, for which the host asks by itself: this invocation ends, and the
 // command is run again afterwards.
-func (h Host) StartContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
-	return invoke[abi.ContainerDone](h, dockerContainerStartV1, ref)
+func (h Host) StartContainer(ref abi.ContainerRef) (done abi.ContainerDone, err error) {
+	err = invoke(h, dockerContainerStartV1, writeContainerRef, &ref, readContainerDone, &done)
+	return done, err
 }
 
 // StopContainer asks a container to end, and gives it its time. It needs
 // docker.containers.stop, and a tap with which the user confirms it.
-func (h Host) StopContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
-	return invoke[abi.ContainerDone](h, dockerContainerStopV1, ref)
+func (h Host) StopContainer(ref abi.ContainerRef) (done abi.ContainerDone, err error) {
+	err = invoke(h, dockerContainerStopV1, writeContainerRef, &ref, readContainerDone, &done)
+	return done, err
 }
 
 // RestartContainer stops and starts a container. It needs
 // docker.containers.restart, and a tap with which the user confirms it.
-func (h Host) RestartContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
-	return invoke[abi.ContainerDone](h, dockerContainerRestartV1, ref)
+func (h Host) RestartContainer(ref abi.ContainerRef) (done abi.ContainerDone, err error) {
+	err = invoke(h, dockerContainerRestartV1, writeContainerRef, &ref, readContainerDone, &done)
+	return done, err
 }
 
 // PauseContainer freezes the processes of a container. It needs
 // docker.containers.pause.
-func (h Host) PauseContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
-	return invoke[abi.ContainerDone](h, dockerContainerPauseV1, ref)
+func (h Host) PauseContainer(ref abi.ContainerRef) (done abi.ContainerDone, err error) {
+	err = invoke(h, dockerContainerPauseV1, writeContainerRef, &ref, readContainerDone, &done)
+	return done, err
 }
 
 // UnpauseContainer lets them go on. It needs docker.containers.unpause.
-func (h Host) UnpauseContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
-	return invoke[abi.ContainerDone](h, dockerContainerUnpauseV1, ref)
+func (h Host) UnpauseContainer(ref abi.ContainerRef) (done abi.ContainerDone, err error) {
+	err = invoke(h, dockerContainerUnpauseV1, writeContainerRef, &ref, readContainerDone, &done)
+	return done, err
 }
 
 // KillContainer ends a container at once. It needs docker.containers.kill,
 // and a tap with which the user confirms it.
-func (h Host) KillContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
-	return invoke[abi.ContainerDone](h, dockerContainerKillV1, ref)
+func (h Host) KillContainer(ref abi.ContainerRef) (done abi.ContainerDone, err error) {
+	err = invoke(h, dockerContainerKillV1, writeContainerRef, &ref, readContainerDone, &done)
+	return done, err
 }
 
 // RemoveContainer removes a container that does not run; its volumes stay. It
 // needs docker.containers.remove, and a tap with which the user confirms it.
-func (h Host) RemoveContainer(ref abi.ContainerRef) (abi.ContainerDone, error) {
-	return invoke[abi.ContainerDone](h, dockerContainerRemoveV1, ref)
+func (h Host) RemoveContainer(ref abi.ContainerRef) (done abi.ContainerDone, err error) {
+	err = invoke(h, dockerContainerRemoveV1, writeContainerRef, &ref, readContainerDone, &done)
+	return done, err
 }
 
 // Docker describes the engine. It needs docker.info.
-func (h Host) Docker(q abi.DockerQuery) (abi.DockerInfo, error) {
-	return invoke[abi.DockerInfo](h, dockerInfoV1, q)
+func (h Host) Docker(q abi.DockerQuery) (info abi.DockerInfo, err error) {
+	err = invoke(h, dockerInfoV1, writeDockerQuery, &q, readDockerInfo, &info)
+	return info, err
 }
 
 // DockerHosts names the configured endpoints, at once and even if no engine
 // answers. It needs docker.info.
-func (h Host) DockerHosts() (abi.DockerHosts, error) {
-	return invoke[abi.DockerHosts](h, dockerHostsV1, abi.DockerQuery{})
+func (h Host) DockerHosts() (hosts abi.DockerHosts, err error) {
+	err = invoke(h, dockerHostsV1, writeDockerQuery, &abi.DockerQuery{}, readDockerHosts, &hosts)
+	return hosts, err
 }
 
 // Machine describes the machine. It needs metrics.host.
-func (h Host) Machine(q abi.MetricsQuery) (abi.HostInfo, error) {
-	return invoke[abi.HostInfo](h, metricsHostV1, q)
+func (h Host) Machine(q abi.MetricsQuery) (info abi.HostInfo, err error) {
+	err = invoke(h, metricsHostV1, writeMetricsQuery, &q, readHostInfo, &info)
+	return info, err
 }
 
 // CPU measures the processors. It needs metrics.cpu.
-func (h Host) CPU(q abi.MetricsQuery) (abi.CPUInfo, error) {
-	return invoke[abi.CPUInfo](h, metricsCPUV1, q)
+func (h Host) CPU(q abi.MetricsQuery) (info abi.CPUInfo, err error) {
+	err = invoke(h, metricsCPUV1, writeMetricsQuery, &q, readCPUInfo, &info)
+	return info, err
 }
 
 // Memory reads memory and swap. It needs metrics.memory.
-func (h Host) Memory(q abi.MetricsQuery) (abi.MemoryInfo, error) {
-	return invoke[abi.MemoryInfo](h, metricsMemoryV1, q)
+func (h Host) Memory(q abi.MetricsQuery) (info abi.MemoryInfo, err error) {
+	err = invoke(h, metricsMemoryV1, writeMetricsQuery, &q, readMemoryInfo, &info)
+	return info, err
 }
 
 // Disk reads the file systems. It needs metrics.disk.
-func (h Host) Disk(q abi.MetricsQuery) (abi.DiskInfo, error) {
-	return invoke[abi.DiskInfo](h, metricsDiskV1, q)
+func (h Host) Disk(q abi.MetricsQuery) (info abi.DiskInfo, err error) {
+	err = invoke(h, metricsDiskV1, writeMetricsQuery, &q, readDiskInfo, &info)
+	return info, err
 }
 
 // Sensors reads temperatures. It needs metrics.sensors.
-func (h Host) Sensors(q abi.MetricsQuery) (abi.SensorInfo, error) {
-	return invoke[abi.SensorInfo](h, metricsSensorsV1, q)
+func (h Host) Sensors(q abi.MetricsQuery) (info abi.SensorInfo, err error) {
+	err = invoke(h, metricsSensorsV1, writeMetricsQuery, &q, readSensorInfo, &info)
+	return info, err
 }
 
 // Processes counts processes and lists the busiest. It needs
 // metrics.processes.
-func (h Host) Processes(q abi.ProcessQuery) (abi.ProcessInfo, error) {
-	return invoke[abi.ProcessInfo](h, metricsProcessesV1, q)
+func (h Host) Processes(q abi.ProcessQuery) (info abi.ProcessInfo, err error) {
+	err = invoke(h, metricsProcessesV1, writeProcessQuery, &q, readProcessInfo, &info)
+	return info, err
 }
 
 // Users lists who is logged in. It needs metrics.users.
-func (h Host) Users(q abi.MetricsQuery) (abi.UserInfo, error) {
-	return invoke[abi.UserInfo](h, metricsUsersV1, q)
+func (h Host) Users(q abi.MetricsQuery) (info abi.UserInfo, err error) {
+	err = invoke(h, metricsUsersV1, writeMetricsQuery, &q, readUserInfo, &info)
+	return info, err
 }
 
 // Bot describes the bot as the asking user sees it. It needs bot.modules.
-func (h Host) Bot() (abi.BotInfo, error) {
-	return invoke[abi.BotInfo](h, botModulesV1, abi.BotQuery{})
+func (h Host) Bot() (info abi.BotInfo, err error) {
+	err = invoke(h, botModulesV1, writeBotQuery, &abi.BotQuery{}, readBotInfo, &info)
+	return info, err
 }
 
-// invoke performs an operation. Its error is always an [*Error].
-func invoke[R any](h Host, op operation, query any) (R, error) {
-	var result R
-	request, err := encode(query)
+// invoke performs an operation. Its error is always an [*Error]. Q and R are
+// pointers, so that all operations share the code of one instance of it.
+func invoke[Q, R any](h Host, op operation, write func(*jsonwire.Writer, Q), query Q, read func(*jsonwire.Reader, R), result R) error {
+	request, err := encode(write, query)
 	if err != nil {
-		return result, &Error{Code: abi.Invalid, Message: "The request could not be encoded."}
+		return &Error{Code: abi.Invalid, Message: "The request could not be encoded."}
 	}
 	code, answer := h.call(op, request)
 	if code != abi.OK {
-		refusal := &Error{}
-		if decode(answer, refusal) != nil || refusal.Message == "" {
-			refusal.Message = "The host refused this."
-		}
-		refusal.Code = code
-		return result, refusal
+		return refusalOf(code, answer)
 	}
-	if err := decode(answer, &result); err != nil {
-		return result, &Error{Code: abi.Internal, Message: "The host's answer could not be read."}
+	if err := decode(read, answer, result); err != nil {
+		return &Error{Code: abi.Internal, Message: "The host's answer could not be read."}
 	}
-	return result, nil
+	return nil
+}
+
+// refusalOf is the error that the host answered with.
+func refusalOf(code abi.Code, answer []byte) *Error {
+	refusal := &Error{}
+	if decode(readError, answer, refusal) != nil || refusal.Message == "" {
+		refusal.Message = "The host refused this."
+	}
+	refusal.Code = code
+	return refusal
 }

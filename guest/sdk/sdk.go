@@ -64,14 +64,14 @@ func (m Module) Handle(host Host, req Request) (Reply, error) {
 // pointers, so that it is the same in the sandbox and in a native test.
 func (m Module) serve(host Host, request []byte) ([]byte, abi.Code) {
 	var req Request
-	if err := decode(request, &req); err != nil {
+	if err := decode(readRequest, request, &req); err != nil {
 		return nil, abi.Invalid
 	}
 	reply, err := m.Handle(host, req)
 	if err != nil {
 		return m.refuse(host, err)
 	}
-	encoded, err := encode(reply)
+	encoded, err := encode(writeReply, &reply)
 	if err != nil {
 		return nil, abi.Internal
 	}
@@ -80,12 +80,12 @@ func (m Module) serve(host Host, request []byte) ([]byte, abi.Code) {
 
 // refuse turns a handler's error into a code and a reply with its sentence.
 func (m Module) refuse(host Host, err error) ([]byte, abi.Code) {
-	var known *Error
-	if !errors.As(err, &known) || known.Code == abi.OK {
+	known, ok := errors.AsType[*Error](err)
+	if !ok || known.Code == abi.OK {
 		host.Log(abi.LogError, err.Error())
 		return nil, abi.Internal
 	}
-	encoded, err := encode(Reply{Blocks: []Block{Text(Plain(known.Message))}})
+	encoded, err := encode(writeReply, &Reply{Blocks: []Block{Text(Plain(known.Message))}})
 	if err != nil {
 		return nil, abi.Internal
 	}
@@ -101,8 +101,7 @@ func CodeOf(err error) abi.Code {
 	if err == nil {
 		return abi.OK
 	}
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		return known.Code
 	}
 	return abi.Internal
@@ -114,8 +113,7 @@ func MessageOf(err error) string {
 	if err == nil {
 		return ""
 	}
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		return known.Message
 	}
 	return "Something went wrong."

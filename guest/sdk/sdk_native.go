@@ -3,6 +3,7 @@
 package sdk
 
 import (
+	"encoding/json"
 	"errors"
 	"sync"
 
@@ -84,6 +85,9 @@ type Fake struct {
 // NewFake returns a Fake that denies everything.
 func NewFake() *Fake { return &Fake{answers: map[string]func([]byte) (any, error){}} }
 
+// A fake reads and writes JSON as the host does, with encoding/json, so that
+// each test of a module tests the codecs as well.
+
 // Answer lets an operation, one of the Op constants of package abi, be
 // answered by f. An [*Error] from f reaches the module as it is.
 func Answer[Q, R any](fake *Fake, op string, f func(Q) (R, error)) {
@@ -91,7 +95,7 @@ func Answer[Q, R any](fake *Fake, op string, f func(Q) (R, error)) {
 	defer fake.mu.Unlock()
 	fake.answers[op] = func(request []byte) (any, error) {
 		var query Q
-		if err := decode(request, &query); err != nil {
+		if err := json.Unmarshal(request, &query); err != nil {
 			return nil, err
 		}
 		return f(query)
@@ -142,7 +146,7 @@ func (f *Fake) Log(_ int32, line string) {
 
 // mustEncode encodes what a test made itself.
 func mustEncode(v any) []byte {
-	data, err := encode(v)
+	data, err := json.Marshal(v)
 	if err != nil {
 		panic("sdk: a fake's answer cannot be encoded: " + err.Error())
 	}
