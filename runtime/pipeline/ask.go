@@ -192,13 +192,15 @@ func (p *Pipeline) Sweep() {
 	p.guard.Lock()
 	expired := p.sessions.Sweep(now)
 	p.confirmations.Sweep(now)
-	unblocked := p.strikes.Expire(now)
+	unblocked, forgotten := p.strikes.Expire(now)
 	p.guard.Unlock()
 	for _, k := range expired {
 		p.Log.Info("session expired", zap.String("event", "session.expired"), zap.String("user", scrub.ID(k.User)))
 	}
 	for _, id := range unblocked {
 		p.Log.Info("a block is over", zap.String("event", "access.unblocked"), zap.String("user", scrub.ID(id)))
+	}
+	for _, id := range forgotten {
 		p.Strangers.Forget(id)
 	}
 }

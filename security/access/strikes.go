@@ -15,6 +15,9 @@ const (
 	BlockFor = time.Hour
 	// strikeLife is when a refusal is forgotten.
 	strikeLife = time.Hour
+	// clockSlack is how long a record is kept after it counted for the last
+	// time: a clock that jumps ahead by an hour and back frees nobody.
+	clockSlack = time.Hour
 	// StrangersAtMost is how many ids are remembered; the oldest makes room.
 	StrangersAtMost = 10_000
 )
@@ -23,20 +26,28 @@ const (
 type Record struct {
 	// Strikes are the times of refusals, oldest first, at most two.
 	Strikes []time.Time `json:"strikes,omitempty"`
-	// BlockedAt is when the block began; zero: there is none.
+	// BlockedAt is when the block began, also for a while after its end; zero:
+	// there was none.
 	BlockedAt time.Time `json:"blocked_at,omitzero"`
 }
 
 // Expires returns when nothing of the record counts any more.
 func (r Record) Expires() time.Time {
+	var until time.Time
 	if !r.BlockedAt.IsZero() {
-		return r.BlockedAt.Add(BlockFor)
+		until = r.BlockedAt.Add(BlockFor)
 	}
-	if len(r.Strikes) == 0 {
-		return time.Time{}
+	for _, t := range r.Strikes {
+		if end := t.Add(strikeLife); end.After(until) {
+			until = end
+		}
 	}
-	return r.last().Add(strikeLife)
+	return until
 }
+
+// remembers reports whether a settled record counts, or comes to count again if
+// the clock goes back.
+func (r *Record) remembers(now time.Time) bool { return r.Expires().Add(clockSlack).After(now) }
 
 // settle makes what happened in the future happen now: a clock that went back
 // lets nothing last longer than its span.
@@ -73,6 +84,17 @@ type Strikes struct {
 type stranger struct {
 	id int64
 	Record
+	// told tells that the end of the block was reported.
+	told bool
+}
+
+// ended reports the end of a block, once.
+func (x *stranger) ended(now time.Time) bool {
+	if x.told || x.BlockedAt.IsZero() || x.blocked(now) {
+		return false
+	}
+	x.told = true
+	return true
 }
 
 // Refusal is what to do about a refused update. The zero Refusal is silence.
@@ -111,10 +133,13 @@ func (s *Strikes) Refuse(id int64, now time.Time) Refusal {
 		refusal.Record = x.Record
 		return refusal
 	}
-	refusal.Unblocked = !x.BlockedAt.IsZero()
-	x.Record = Record{Strikes: append(x.counting(now), now)}
+	refusal.Unblocked = x.ended(now)
+	if now.Sub(x.BlockedAt) >= BlockFor+clockSlack {
+		x.BlockedAt = time.Time{}
+	}
+	x.Strikes = append(x.counting(now), now)
 	if len(x.Strikes) >= strikesToBlock {
-		x.Record = Record{BlockedAt: now}
+		x.Record, x.told = Record{BlockedAt: now}, false
 		refusal.Blocks = true
 	}
 	refusal.Answer, refusal.Record = !refusal.Blocks, x.Record
@@ -125,7 +150,7 @@ func (s *Strikes) Refuse(id int64, now time.Time) Refusal {
 // order: who was quiet the longest still makes room first.
 func (s *Strikes) Restore(id int64, r Record) {
 	x, _ := s.of(id)
-	x.Record = r
+	x.Record, x.told = r, false
 	s.restored = true
 }
 
@@ -159,24 +184,25 @@ func (s *Strikes) Forgive(id int64) {
 	}
 }
 
-// Expire forgets what does not count any more and returns the ids whose block
-// ended.
-func (s *Strikes) Expire(now time.Time) (unblocked []int64) {
+// Expire returns the ids whose block ended, each once, and forgets what counts
+// for nobody any more, which is an hour later: those ids are forgotten.
+func (s *Strikes) Expire(now time.Time) (unblocked, forgotten []int64) {
 	var next *list.Element
 	for e := s.order.Front(); e != nil; e = next {
 		next = e.Next()
 		x := e.Value.(*stranger)
 		x.settle(now)
-		if x.Expires().After(now) {
-			continue
-		}
-		if !x.BlockedAt.IsZero() {
+		if x.ended(now) {
 			unblocked = append(unblocked, x.id)
 		}
+		if x.remembers(now) {
+			continue
+		}
+		forgotten = append(forgotten, x.id)
 		s.order.Remove(e)
 		delete(s.ids, x.id)
 	}
-	return unblocked
+	return unblocked, forgotten
 }
 
 // Len returns how many ids are remembered.

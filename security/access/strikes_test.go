@@ -61,8 +61,15 @@ func TestStrikesReadLikeTheRule(t *testing.T) {
 		"one in a while is never blocked": {
 			{0, true, false}, {31 * 60 * second, true, false}, {62 * 60 * second, true, false}, {93 * 60 * second, true, false}, {124 * 60 * second, true, false},
 		},
-		"a clock that jumps ahead forgets": {
-			{0, true, false}, {0, true, false}, {0, false, true}, {hour, true, false},
+		"a clock that jumps ahead and back frees nobody": {
+			{0, true, false}, {0, true, false}, {0, false, true}, {hour, true, false}, {second, false, false},
+		},
+		"nor when it was used meanwhile, and for no longer than an hour": {
+			{0, true, false}, {0, true, false}, {second, false, true}, {hour + second, true, false}, {hour + second, true, false},
+			{2 * second, false, false}, {hour, false, false}, {3 * hour, true, false},
+		},
+		"what is over for an hour is over": {
+			{0, true, false}, {0, true, false}, {0, false, true}, {2 * hour, true, false}, {second, true, false},
 		},
 		"a clock that goes back an hour forgives no strike": {
 			{0, true, false}, {0, true, false}, {-hour, false, true},
@@ -123,8 +130,11 @@ func TestManyStrangers(t *testing.T) {
 	if s.Len() != StrangersAtMost || !s.Blocked(many, now) || s.Blocked(1, now) {
 		t.Errorf("%d ids", s.Len())
 	}
-	if unblocked := s.Expire(now.Add(BlockFor)); len(unblocked) != StrangersAtMost || s.Len() != 0 {
-		t.Errorf("%d unblocked, %d left", len(unblocked), s.Len())
+	if unblocked, forgotten := s.Expire(now.Add(BlockFor)); len(unblocked) != StrangersAtMost || forgotten != nil {
+		t.Errorf("%d unblocked, %d forgotten", len(unblocked), len(forgotten))
+	}
+	if unblocked, forgotten := s.Expire(now.Add(BlockFor + clockSlack)); unblocked != nil || len(forgotten) != StrangersAtMost || s.Len() != 0 {
+		t.Errorf("%d unblocked, %d forgotten, %d left", len(unblocked), len(forgotten), s.Len())
 	}
 }
 
@@ -199,11 +209,43 @@ func TestRestoreOfWhatIsNotTrue(t *testing.T) {
 	if !s.Blocked(eve, noon) || s.Blocked(8, noon) || s.Blocked(9, noon) {
 		t.Error("who is blocked is mixed up")
 	}
-	if unblocked := s.Expire(noon); !slices.Equal(unblocked, []int64{8}) || s.Len() != 1 {
-		t.Errorf("unblocked %v, %d left", unblocked, s.Len())
+	if unblocked, forgotten := s.Expire(noon); !slices.Equal(unblocked, []int64{8}) || !slices.Equal(forgotten, []int64{9}) {
+		t.Errorf("unblocked %v, forgotten %v", unblocked, forgotten)
 	}
-	if unblocked := s.Expire(noon.Add(BlockFor)); !slices.Equal(unblocked, []int64{eve}) {
-		t.Errorf("unblocked %v", unblocked)
+	if unblocked, forgotten := s.Expire(noon.Add(BlockFor)); !slices.Equal(unblocked, []int64{eve}) || !slices.Equal(forgotten, []int64{8}) {
+		t.Errorf("unblocked %v, forgotten %v", unblocked, forgotten)
+	}
+}
+
+// TestExpireWithAClockThatJumps: the clock of a machine goes ahead by an hour and
+// back, with a block from before a restart. It lasts its 3,600 s all the same (A3).
+func TestExpireWithAClockThatJumps(t *testing.T) {
+	type look struct {
+		at        time.Duration // since the block began
+		blocked   bool
+		unblocked bool // is reported
+		forgotten bool
+	}
+	const minute, hour = time.Minute, time.Hour
+	for name, looks := range map[string][]look{
+		"no jump":                   {{minute, true, false, false}, {hour - 1, true, false, false}, {hour, false, true, false}, {2*hour - 1, false, false, false}, {2 * hour, false, false, true}},
+		"ahead and back":            {{0, true, false, false}, {hour, false, true, false}, {minute, true, false, false}, {hour - 1, true, false, false}, {hour, false, false, false}},
+		"ahead and back in a while": {{30 * minute, true, false, false}, {90 * minute, false, true, false}, {31 * minute, true, false, false}, {hour, false, false, false}},
+		"again and again":           {{hour + minute, false, true, false}, {2 * minute, true, false, false}, {hour + 3*minute, false, false, false}, {4 * minute, true, false, false}},
+		"back and ahead":            {{-hour, true, false, false}, {0, false, true, false}, {hour, false, false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s Strikes
+			s.Restore(eve, Record{BlockedAt: noon})
+			for _, l := range looks {
+				now := noon.Add(l.at)
+				unblocked, forgotten := s.Expire(now)
+				got := look{l.at, s.Blocked(eve, now), len(unblocked) > 0, len(forgotten) > 0}
+				if got != l {
+					t.Errorf("at %v: %+v, want %+v", l.at, got, l)
+				}
+			}
+		})
 	}
 }
 
@@ -220,10 +262,11 @@ func TestExpireForgetsNothingThatCounts(t *testing.T) {
 		unblocked []int64
 		left      int
 	}{
-		{time.Hour/2 + time.Minute, nil, 3}, {time.Hour - 1, nil, 3}, {time.Hour, nil, 2}, {time.Hour + time.Minute - 1, nil, 2},
-		{time.Hour + time.Minute, []int64{3}, 1}, {time.Hour + time.Minute, nil, 1}, {time.Hour + time.Hour/2, nil, 0},
+		{time.Hour/2 + time.Minute, nil, 3}, {time.Hour + time.Minute - 1, nil, 3}, {time.Hour + time.Minute, []int64{3}, 3},
+		{2*time.Hour - 1, nil, 3}, {2 * time.Hour, nil, 2}, {2*time.Hour + time.Minute - 1, nil, 2},
+		{2*time.Hour + time.Minute, nil, 1}, {2*time.Hour + time.Hour/2, nil, 0},
 	} {
-		if got := s.Expire(noon.Add(step.after)); !slices.Equal(got, step.unblocked) || s.Len() != step.left || s.order.Len() != step.left {
+		if got, _ := s.Expire(noon.Add(step.after)); !slices.Equal(got, step.unblocked) || s.Len() != step.left || s.order.Len() != step.left {
 			t.Errorf("after %v: unblocked %v, %d left, want %+v", step.after, got, s.Len(), step)
 		}
 	}
@@ -243,11 +286,11 @@ func TestEndOfABlockIsToldOnce(t *testing.T) {
 	if !s.Refuse(eve, noon.Add(BlockFor)).Unblocked {
 		t.Error("the refusal after it does not say so")
 	}
-	if s.Refuse(eve, noon.Add(BlockFor)).Unblocked || len(s.Expire(noon.Add(3*BlockFor))) != 0 {
+	if again, _ := s.Expire(noon.Add(3 * BlockFor)); again != nil || s.Refuse(eve, noon.Add(BlockFor)).Unblocked {
 		t.Error("told twice")
 	}
 	s = blocked()
-	if got := s.Expire(noon.Add(BlockFor)); !slices.Equal(got, []int64{eve}) || s.Refuse(eve, noon.Add(BlockFor)).Unblocked {
+	if got, _ := s.Expire(noon.Add(BlockFor)); !slices.Equal(got, []int64{eve}) || s.Refuse(eve, noon.Add(BlockFor)).Unblocked {
 		t.Errorf("Expire told %v", got)
 	}
 }
@@ -258,7 +301,8 @@ func TestForgive(t *testing.T) {
 	tell(t, &s, refused{0, true, false}, refused{0, true, false}, refused{0, false, true})
 	s.Refuse(8, noon)
 	s.Forgive(eve)
-	if s.Blocked(eve, noon) || s.Len() != 1 || s.order.Len() != 1 || len(s.Expire(noon.Add(2*BlockFor))) != 0 {
+	left := s.Len()
+	if unblocked, forgotten := s.Expire(noon.Add(2 * BlockFor)); left != 1 || s.Len() != 0 || unblocked != nil || !slices.Equal(forgotten, []int64{8}) {
 		t.Error("something of a forgiven id is left")
 	}
 	tell(t, &s, refused{0, true, false}, refused{0, true, false}, refused{0, false, true})
@@ -280,10 +324,11 @@ func TestRecordExpires(t *testing.T) {
 		record Record
 		want   time.Time
 	}{
-		"nothing":     {Record{}, time.Time{}},
-		"one strike":  {Record{Strikes: []time.Time{noon}}, noon.Add(time.Hour)},
-		"two strikes": {Record{Strikes: []time.Time{noon, noon.Add(time.Minute)}}, noon.Add(time.Hour + time.Minute)},
-		"a block":     {Record{BlockedAt: noon}, noon.Add(3600 * time.Second)},
+		"nothing":                        {Record{}, time.Time{}},
+		"one strike":                     {Record{Strikes: []time.Time{noon}}, noon.Add(time.Hour)},
+		"two strikes":                    {Record{Strikes: []time.Time{noon, noon.Add(time.Minute)}}, noon.Add(time.Hour + time.Minute)},
+		"a block":                        {Record{BlockedAt: noon}, noon.Add(3600 * time.Second)},
+		"a block, and a strike after it": {Record{BlockedAt: noon, Strikes: []time.Time{noon.Add(time.Hour)}}, noon.Add(2 * time.Hour)},
 	} {
 		if got := test.record.Expires(); got != test.want {
 			t.Errorf("%s: %v, want %v", name, got, test.want)
