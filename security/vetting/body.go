@@ -1,5 +1,7 @@
 package vetting
 
+import "math"
+
 // body reads a function: its locals and its code.
 func (d *decoder) body() {
 	start := d.pos
@@ -60,9 +62,9 @@ func (d *decoder) instructions(b *Body) {
 	start := int(b.Start)
 	d.atMost(start, "instructions", uint32(b.Instructions), maxInstructions)
 	d.atMost(start, "labels", uint32(d.flow.labels), maxLabels)
-	d.atMost(start, "joins", uint32(d.flow.joins), maxJoins)
-	if d.joins += d.flow.joins; d.joins > maxAllJoins {
-		d.fail(start, "joins", "more than %d in all bodies", maxAllJoins)
+	d.atMost(start, "work", uint32(min(d.flow.work, math.MaxUint32)), maxWork)
+	if d.work += d.flow.work; d.work > maxAllWork {
+		d.fail(start, "work", "more than %d in all bodies", maxAllWork)
 	}
 }
 
@@ -96,6 +98,7 @@ func (d *decoder) follow(i *Instruction, b *Body) {
 		b.Calls = true
 	default:
 		d.refers(i)
+		w.metered(i.Op)
 		w.plain(i.Op)
 	}
 }

@@ -44,7 +44,7 @@ type decoder struct {
 	exported      map[string]bool
 	customs       int
 	items         int // of element segments
-	joins         int // of all bodies
+	work          int // of all bodies
 	last          int // place of the last section in the order
 	flow          flow
 }

@@ -7,7 +7,8 @@ type flow struct {
 	locals int
 	height int
 	open   []frame
-	joins  int // the values alive at each place at which ways of control may meet
+	places int // at which ways of control part or meet
+	work   int // what the compiler has to do for them
 	labels int // of all br_table
 }
 
@@ -24,7 +25,13 @@ func (w *flow) begin(locals int) {
 
 func (w *flow) push(n int) { w.height = max(w.height+n, 0) }
 
-func (w *flow) join(places int) { w.joins += places * (w.locals + w.height) }
+// join counts places at which ways of control part or meet. To each of them the
+// compiler carries every value that is alive, and it compares them with each
+// other, though that takes it less.
+func (w *flow) join(places int) {
+	w.work += places * (w.locals + w.height + w.places/pairsOfPlaces)
+	w.places += places
+}
 
 // block opens a block, loop or if.
 func (w *flow) block(op Opcode, params, results int) {
@@ -32,6 +39,9 @@ func (w *flow) block(op Opcode, params, results int) {
 		w.push(-1)
 	}
 	w.join(1)
+	if op == OpLoop {
+		w.join(1) // a meter's
+	}
 	w.push(-params)
 	w.open = append(w.open, frame{op, params, results, w.height})
 	w.push(params)
@@ -60,6 +70,14 @@ func (w *flow) end() {
 func (w *flow) branch(labels, operands int) {
 	w.push(-operands)
 	w.join(labels)
+}
+
+// metered is an instruction before which a meter puts a condition.
+func (w *flow) metered(op Opcode) {
+	switch op {
+	case OpMemoryGrow, OpMemoryInit, OpMemoryCopy, OpMemoryFill, OpTableInit, OpTableCopy, OpTableFill:
+		w.join(1)
+	}
 }
 
 // effects are what an instruction leaves on the stack, less what it takes, if

@@ -55,10 +55,13 @@ const (
 	maxLabels  = 8192 // of all in one body
 
 	// The compiler carries each local to each place at which ways of control
-	// meet, so that 4,000 locals in a body of 95 KB take it 149 s and 2 GB.
-	// The stack's values count as locals do. Known: 31,464 of Go, 113,820 of a C
-	// guest that was not optimized; 1,533,901 in a whole Go guest of 3.9 MB. The
-	// most that one body may have takes the compiler half a second.
-	maxJoins    = 250_000
-	maxAllJoins = 4_000_000
+	// meet, so that 4,000 locals in a body of 95 KB take it 149 s and 2 GB; what
+	// is on the stack counts as locals do. And it compares the places with each
+	// other, so that 10,000 take it a minute, however few the locals: 32 such
+	// pairs take as long as a local at a place. Known: 76,392 of Go, 114,060 of a C
+	// guest that was not optimized; 2,238,868 in a whole Go guest of 3.9 MB. The
+	// most that a body may have takes the compiler half a second.
+	maxWork       = 250_000
+	maxAllWork    = 6_000_000
+	pairsOfPlaces = 32
 )

@@ -129,9 +129,10 @@ var refusals = []struct {
 	{"4,096 blocks in each other", running(join(times(4096, opened)...), join(times(4096, closed)...)), "code", -1, "nesting"},
 	{"a br_table of 4,097 labels", running(i32const0, []byte{0x0e}, leb(4097), make([]byte, 4098)), "code", -1, "count"},
 	{"three br_tables of 2,731 labels", running(join(times(3, join(i32const0, []byte{0x0e}, leb(2731), make([]byte, 2732)))...)), "code", -1, "labels"},
-	{"1,000 locals at 250 blocks", with(section(10, locals([][]byte{{0xe8, 7, I32}}, join(times(251, join(opened, closed))...)))), "code", -1, "joins"},
-	{"1,000 values under 250 blocks", running(join(times(1000, i32const0)...), join(times(251, join(opened, closed))...)), "code", -1, "joins"},
-	{"17 bodies that are nearly too much each", crowded(17), "code", -1, "joins"},
+	{"1,000 locals at 250 blocks", with(section(10, locals([][]byte{{0xe8, 7, I32}}, join(times(251, join(opened, closed))...)))), "code", -1, "work"},
+	{"1,000 values under 250 blocks", running(join(times(1000, i32const0)...), join(times(251, join(opened, closed))...)), "code", -1, "work"},
+	{"5,000 places for a meter", running(join(times(5000, join(i32const0, []byte{0x40, 0}, dropped))...)), "code", -1, "work"},
+	{"25 bodies that are nearly too much each", crowded(25), "code", -1, "work"},
 
 	{"a body without an end", with(section(10, sized([]byte{0}))), "code", -1, "truncated"},
 	{"code after the last end", running(closed, []byte{1}), "code", -1, "body"},
@@ -182,7 +183,7 @@ var refusals = []struct {
 	{"a start section with a function that is not there", with(raw(8, leb(1))), "start", -1, "index"},
 }
 
-// crowded has so many bodies with 240,000 joins each.
+// crowded has so many bodies of 240 places with 1,000 locals.
 func crowded(n int) []byte {
 	body := locals([][]byte{{0xe8, 7, I32}}, join(times(240, join(opened, closed))...))
 	return with(section(3, times(n, leb(0))...), section(10, times(n, body)...))
@@ -226,8 +227,8 @@ func TestScanAdmits(t *testing.T) {
 		{"50,000 instructions", running(bytes.Repeat([]byte{1}, 49_999))},
 		{"4,095 blocks in each other", running(join(times(4095, opened)...), join(times(4095, closed)...))},
 		{"a br_table of 4,096 labels", running(i32const0, []byte{0x0e}, leb(4096), make([]byte, 4097))},
-		{"1,000 locals at 249 blocks", with(section(10, locals([][]byte{{0xe8, 7, I32}}, join(times(249, join(opened, closed))...))))},
-		{"16 bodies that are nearly too much each", crowded(16)},
+		{"1,000 locals at 248 blocks", with(section(10, locals([][]byte{{0xe8, 7, I32}}, join(times(248, join(opened, closed))...))))},
+		{"24 bodies that are nearly too much each", crowded(24)},
 		{"values that were dropped before the blocks", running(join(times(1000, join(i32const0, dropped))...), join(times(251, join(opened, closed))...))},
 		{"a table of 65,536 places", with(section(4, join([]byte{FuncRef, 0}, leb(65_536))))},
 		{"a function's import", with(section(2, imported("anything", "at all", 0, 0)))},

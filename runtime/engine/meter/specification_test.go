@@ -269,6 +269,8 @@ func compareCalls(worlds []*world, line int, module, field string, args []uint64
 			want = got
 		} else if got != want {
 			w.t.Errorf("line %d: %s is %v, as it is %v", line, field, got, want)
+		} else if instance.metered.Wasm == nil {
+			continue
 		} else if want.err != "" {
 			compared.traps.Add(1)
 		} else {
