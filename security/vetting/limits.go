@@ -50,7 +50,7 @@ const (
 
 	// Known: 967, for a jump table of 964 labels, which is how Go comes back
 	// into a function.
-	maxNesting = 4096
+	maxNesting = 3000
 	maxTargets = 4096 // of one br_table
 	maxLabels  = 8192 // of all in one body
 

@@ -126,7 +126,7 @@ var refusals = []struct {
 	{"2³²−1 locals", with(section(10, locals([][]byte{join(huge, []byte{I32})}))), "code", -1, "locals"},
 	{"locals that sum up to 2³² and 1", with(section(10, locals([][]byte{join(huge, []byte{I32}), {2, I32}}))), "code", -1, "locals"},
 	{"locals that are vectors", with(section(10, locals([][]byte{{1, 0x7b}}))), "code", -1, "type"},
-	{"4,096 blocks in each other", running(join(times(4096, opened)...), join(times(4096, closed)...)), "code", -1, "nesting"},
+	{"3,000 blocks in each other", running(join(times(3000, opened)...), join(times(3000, closed)...)), "code", -1, "nesting"},
 	{"a br_table of 4,097 labels", running(i32const0, []byte{0x0e}, leb(4097), make([]byte, 4098)), "code", -1, "count"},
 	{"three br_tables of 2,731 labels", running(join(times(3, join(i32const0, []byte{0x0e}, leb(2731), make([]byte, 2732)))...)), "code", -1, "labels"},
 	{"1,000 locals at 250 blocks", with(section(10, locals([][]byte{{0xe8, 7, I32}}, join(times(251, join(opened, closed))...)))), "code", -1, "work"},
@@ -225,7 +225,7 @@ func TestScanAdmits(t *testing.T) {
 		{"the smallest i64", running([]byte{0x42, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f}, dropped)},
 		{"1,000 locals", with(section(10, locals([][]byte{{0xe7, 7, I32}, {1, I64}})))},
 		{"50,000 instructions", running(bytes.Repeat([]byte{1}, 49_999))},
-		{"4,095 blocks in each other", running(join(times(4095, opened)...), join(times(4095, closed)...))},
+		{"2,999 blocks in each other", running(join(times(2999, opened)...), join(times(2999, closed)...))},
 		{"a br_table of 4,096 labels", running(i32const0, []byte{0x0e}, leb(4096), make([]byte, 4097))},
 		{"1,000 locals at 248 blocks", with(section(10, locals([][]byte{{0xe8, 7, I32}}, join(times(248, join(opened, closed))...))))},
 		{"24 bodies that are nearly too much each", crowded(24)},
@@ -358,7 +358,7 @@ func TestScanAllocatesInProportion(t *testing.T) {
 		{"globals", with(section(6, times(maxGlobals, join([]byte{I32, 0}, atZero))...))},
 		{"imports with long names", with(section(2, times(maxImports, imported(strings.Repeat("m", maxName), strings.Repeat("n", maxName), 0, 0))...))},
 		{"elements", with(tableOfTen, section(9, times(maxElements, join(leb(0), atZero, leb(0)))...))},
-		{"blocks in each other", running(join(times(4095, opened)...), join(times(4095, closed)...))},
+		{"blocks in each other", running(join(times(2999, opened)...), join(times(2999, closed)...))},
 	} {
 		if got, most := allocated(test.file), memoryFactor*len(test.file)+memoryBase; got > most {
 			t.Errorf("%s: %d bytes for a file of %d, at most %d", test.name, got, len(test.file), most)

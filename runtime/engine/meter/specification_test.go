@@ -29,8 +29,8 @@ import (
 const (
 	leastModules    = 1900
 	leastDetached   = 80
-	leastCalls      = 70_000
-	leastTraps      = 5_000
+	leastCalls      = 40_000
+	leastTraps      = 3_000
 	leastExhausting = 8
 )
 
