@@ -208,9 +208,6 @@ func (p *Pipeline) Sweep() {
 // Forget ends what users, or chats, hold that lost their rights: sessions, what
 // waits for an answer, and the tokens of their buttons.
 func (p *Pipeline) Forget(ctx context.Context, picks func(user, chat int64) bool) error {
-	p.guard.Lock()
-	p.forgotten++
-	p.guard.Unlock()
 	p.endSessions(func(k session.Key) bool { return picks(k.User, k.Chat) }, "rights_changed")
 	_, err := p.Keyboards.DropKeyboards(ctx, func(value []byte) bool {
 		k, err := readKeyboard(value)

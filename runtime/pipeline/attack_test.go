@@ -306,6 +306,50 @@ func TestAttackBlockedUserDoesNotAct(t *testing.T) {
 	})
 }
 
+// heldFactors answers a right code late, when it is used up already.
+type heldFactors struct {
+	*fakeFactors
+	hold time.Duration
+}
+
+func (f heldFactors) Attempt(ctx context.Context, who twofactor.Person, code totp.Code, now time.Time) (totp.Result, []string, error) {
+	result, backups, err := f.fakeFactors.Attempt(ctx, who, code, now)
+	if result.Verdict.Right() {
+		time.Sleep(f.hold)
+	}
+	return result, backups, err
+}
+
+// A right code in one chat is on its way when wrong ones in another block: it
+// opens no session behind the block, and what it was asked for does not run.
+func TestAttackBlockStopsACodeOnItsWay(t *testing.T) {
+	withFactor(t, stopping, func(r *rig, acted *int) {
+		wrong := fmt.Sprintf("%06d", (atoi(r.factors.code(t, time.Now()))+500_000)%1_000_000)
+		r.handles(typed(admin, group, "/manage web"))
+		r.SecondFactor = heldFactors{r.factors, time.Minute}
+		r.comes(typed(admin, group, r.factors.code(t, time.Now())))
+		r.settle()
+		for range 3 {
+			r.handles(typed(admin, admin, wrong))
+		}
+		if !r.has("totp.blocked") {
+			t.Fatal("no block began")
+		}
+		time.Sleep(2 * time.Minute)
+		r.settle()
+		if r.sessions.Live(session.Key{User: admin, Chat: group}, time.Now()) || strings.Contains(r.audit.events(), "totp.blocked session.opened") {
+			t.Error("a session was opened behind the block")
+		}
+		if b := r.buttons(); len(b) > 0 || *acted != 0 {
+			t.Errorf("the command went on: %d buttons, acted %d times", len(b), *acted)
+		}
+		// A code after the block is good.
+		r.SecondFactor = r.factors
+		time.Sleep(totp.BlockFor)
+		r.starts(r.handles(typed(admin, admin, r.factors.code(t, time.Now()))), r.toAdmin(textSessionOpen))
+	})
+}
+
 // In a group with several bots a code is typed with a mention.
 func TestAttackCodeWithMention(t *testing.T) {
 	withFactor(t, stopping, func(r *rig, _ *int) {

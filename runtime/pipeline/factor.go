@@ -103,8 +103,13 @@ func (p *Pipeline) code(ctx context.Context, t *passage) outcome {
 		return refused
 	}
 	p.guard.Lock()
-	forgotten := p.forgotten
+	p.underway[t] = ""
 	p.guard.Unlock()
+	defer func() {
+		p.guard.Lock()
+		delete(p.underway, t)
+		p.guard.Unlock()
+	}()
 	result, backups, err := p.SecondFactor.Attempt(ctx, t.person(), code, p.Now())
 	if err != nil {
 		return p.factorFailed(ctx, t, err)
@@ -112,15 +117,17 @@ func (p *Pipeline) code(ctx context.Context, t *passage) outcome {
 	if !result.Verdict.Right() {
 		return p.codeRefused(ctx, t, result)
 	}
-	return p.codeAccepted(ctx, t, result, backups, forgotten)
+	return p.codeAccepted(ctx, t, result, backups)
 }
 
-func (p *Pipeline) codeAccepted(ctx context.Context, t *passage, result totp.Result, backups []string, forgotten int) outcome {
+// codeAccepted opens the session, unless those of the user ended while the code
+// was looked at: by a block, above all, which another code began (B3).
+func (p *Pipeline) codeAccepted(ctx context.Context, t *passage, result totp.Result, backups []string) outcome {
 	p.guard.Lock()
-	current := p.forgotten == forgotten
+	ended := p.underway[t]
 	var kept command
 	var again bool
-	if current {
+	if ended == "" {
 		p.sessions.Open(t.key(), p.Now())
 		kept, again = p.sessions.Take(t.key(), p.Now())
 	}
@@ -132,8 +139,9 @@ func (p *Pipeline) codeAccepted(ctx context.Context, t *passage, result totp.Res
 			p.showBackups(ctx, t, backups)
 		}
 	}
-	if !current {
-		p.tell(ctx, t, textRightsChanged)
+	if ended != "" {
+		t.log.Warn("a right code opens no session", zap.String("event", "totp.refused"), zap.String("reason", ended))
+		p.tell(ctx, t, textEndedMeanwhile)
 		return refused
 	}
 	t.log.Info("session opened", zap.String("event", "session.opened"), zap.String("by", result.Verdict.String()))
@@ -166,12 +174,13 @@ func (p *Pipeline) codeRefused(ctx context.Context, t *passage, result totp.Resu
 	}
 	t.log.Warn("a code is refused", zap.String("event", event), zap.String("reason", result.Verdict.String()), zap.Int("left", result.Left))
 	if result.Began {
-		t.log.Warn("codes are blocked", zap.String("event", "totp.blocked"), zap.Duration("for", totp.BlockFor))
-		p.record(ctx, t, audit.Entry{Event: "totp.blocked", Decision: "deny", Reason: result.Verdict.String()})
-		p.Notices.Tell(notice.AboutBlock, strconv.FormatInt(t.update.From.ID, 10), t.update.From.ID, factorBlockedText(t.update.From.ID))
+		// First of all: nothing opens between the block and its record.
 		p.forgetCommand(ctx, t)
 		user := t.update.From.ID
 		p.endSessions(func(k session.Key) bool { return k.User == user }, "blocked")
+		t.log.Warn("codes are blocked", zap.String("event", "totp.blocked"), zap.Duration("for", totp.BlockFor))
+		p.record(ctx, t, audit.Entry{Event: "totp.blocked", Decision: "deny", Reason: result.Verdict.String()})
+		p.Notices.Tell(notice.AboutBlock, strconv.FormatInt(t.update.From.ID, 10), t.update.From.ID, factorBlockedText(t.update.From.ID))
 	}
 	p.tell(ctx, t, codeRefusedText(result, p.Now(), p.Zone))
 	return refused
@@ -285,11 +294,17 @@ func (p *Pipeline) logout(ctx context.Context, t *passage) outcome {
 	return answered
 }
 
-// endSessions ends sessions and what waits for an answer.
+// endSessions ends sessions, what waits for an answer, and those that a code
+// would open which is being looked at: all in one step, so that none slips by.
 func (p *Pipeline) endSessions(picks func(session.Key) bool, reason string) int {
 	p.guard.Lock()
 	closed := p.sessions.Close(picks)
 	p.confirmations.Drop(picks)
+	for t := range p.underway {
+		if picks(t.key()) {
+			p.underway[t] = reason
+		}
+	}
 	p.guard.Unlock()
 	for _, k := range closed {
 		p.Log.Info("session closed", zap.String("event", "session.closed"), zap.String("user", scrub.ID(k.User)), zap.String("reason", reason))

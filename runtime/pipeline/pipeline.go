@@ -218,9 +218,9 @@ type Pipeline struct {
 	laneNotice      *ratelimit.Window
 	sessions        session.Table[command]
 	confirmations   session.Confirmations[confirmation]
-	// forgotten counts calls of Forget: a code that was on its way opens no
-	// session for who lost it meanwhile.
-	forgotten  int
+	// underway are the codes that are being looked at, each with why the sessions
+	// that it would open one of have ended meanwhile; "": they have not.
+	underway   map[*passage]string
 	unrecorded unrecorded
 }
 
@@ -247,6 +247,7 @@ const (
 func New(c Config) *Pipeline {
 	p := &Pipeline{
 		Config:          c,
+		underway:        map[*passage]string{},
 		strangerCommand: ratelimit.New(strangerCommands, strangerSpan, access.StrangersAtMost),
 		strangerAnswer:  ratelimit.New(strangerAnswers, strangerAnswerSpan, 1),
 		laneNotice:      ratelimit.New(1, laneNoticeSpan, laneNotices),

@@ -26,7 +26,7 @@ const (
 	textCodeAlone      = "🔢 Send a code alone, not behind a command: no module may read it. It was not used, and your message is deleted."
 	textAtHost         = "🔐 Your secret was drawn at the host, so it is not shown here. Scan it there and send me its first code. To start anew, somebody at the host runs cofferdam totp enroll again."
 	textNoBackups      = "🗝 Your backup codes could not be sent to our private chat. /qrcode, while this session lasts, sets up a new authenticator with new ones."
-	textRightsChanged  = "🔒 Your rights changed at this moment, so no session was opened. Send the next code if you still may."
+	textEndedMeanwhile = "🔒 That code is right, but your sessions were ended at this moment, so none was opened. Send the next code if you still may."
 	textSessionOpen    = "🔓 That code is right. Your session in this chat lasts 10 minutes; /logout ends it."
 	textNoSession      = "🔒 You have no session."
 	textLoggedOut      = "🔒 Your sessions are closed."
