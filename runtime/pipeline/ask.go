@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -193,6 +195,7 @@ func (p *Pipeline) Sweep() {
 	expired := p.sessions.Sweep(now)
 	p.confirmations.Sweep(now)
 	unblocked, forgotten := p.strikes.Expire(now)
+	maps.DeleteFunc(p.blocksTold, func(_ session.Key, until time.Time) bool { return !until.After(now) })
 	p.guard.Unlock()
 	for _, k := range expired {
 		p.Log.Info("session expired", zap.String("event", "session.expired"), zap.String("user", scrub.ID(k.User)))

@@ -182,8 +182,23 @@ func (p *Pipeline) codeRefused(ctx context.Context, t *passage, result totp.Resu
 		p.record(ctx, t, audit.Entry{Event: "totp.blocked", Decision: "deny", Reason: result.Verdict.String()})
 		p.Notices.Tell(notice.AboutBlock, strconv.FormatInt(t.update.From.ID, 10), t.update.From.ID, factorBlockedText(t.update.From.ID))
 	}
+	if result.Verdict == totp.Blocked && !p.tellsBlock(t.key(), result.BlockedUntil) {
+		return refused
+	}
 	p.tell(ctx, t, codeRefusedText(result, p.Now(), p.Zone))
 	return refused
+}
+
+// tellsBlock reports whether a code during a block is answered: the first one in
+// each chat is. Whoever goes on typing, or guessing, hears nothing (B3).
+func (p *Pipeline) tellsBlock(k session.Key, until time.Time) bool {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	if p.blocksTold[k].Equal(until) {
+		return false
+	}
+	p.blocksTold[k] = until
+	return true
 }
 
 // forgetCommand drops the command that waited, with the message that asks.

@@ -293,6 +293,47 @@ func TestWrongCodesBlock(t *testing.T) {
 	})
 }
 
+// A block is told once in a chat to who types on, then not again, and each
+// message is deleted all the same (B3, B6).
+func TestABlockIsToldOnce(t *testing.T) {
+	withFactor(t, stopping, func(r *rig, _ *int) {
+		wrong := fmt.Sprintf("%06d", (atoi(r.factors.code(t, time.Now()))+500_000)%1_000_000)
+		message := 4711
+		types := func(text string, want ...string) {
+			t.Helper()
+			message++
+			u := typed(admin, admin, text)
+			u.MessageID = message
+			r.starts(r.handles(u), want...)
+			if in, ok := r.deleted(message); !ok || in > 0 {
+				t.Errorf("the message with %q stays", text)
+			}
+			time.Sleep(2 * time.Second) // A8
+		}
+		for block := range 2 {
+			for range 2 {
+				types(wrong, r.toAdmin("❌ That code is wrong"))
+			}
+			types(wrong, r.toAdmin("⛔ That code is wrong, and it was one too many"))
+			types(wrong, r.toAdmin("⛔ Codes are blocked"))
+			for range 3 {
+				types(wrong)
+				types(r.factors.code(t, time.Now()))
+			}
+			r.Sweep()
+			types(wrong)
+			if len(r.blocksTold) != 1 {
+				t.Errorf("block %d: %d are remembered", block, len(r.blocksTold))
+			}
+			time.Sleep(totp.BlockFor)
+			r.Sweep()
+			if len(r.blocksTold) != 0 {
+				t.Error("a block that is over is remembered")
+			}
+		}
+	})
+}
+
 func TestACodeCountsOnce(t *testing.T) {
 	withFactor(t, stopping, func(r *rig, _ *int) {
 		code := r.factors.code(t, time.Now())

@@ -220,7 +220,9 @@ type Pipeline struct {
 	confirmations   session.Confirmations[confirmation]
 	// underway are the codes that are being looked at, each with why the sessions
 	// that it would open one of have ended meanwhile; "": they have not.
-	underway   map[*passage]string
+	underway map[*passage]string
+	// blocksTold are the ends of the blocks that were told in answer to a code.
+	blocksTold map[session.Key]time.Time
 	unrecorded unrecorded
 }
 
@@ -248,6 +250,7 @@ func New(c Config) *Pipeline {
 	p := &Pipeline{
 		Config:          c,
 		underway:        map[*passage]string{},
+		blocksTold:      map[session.Key]time.Time{},
 		strangerCommand: ratelimit.New(strangerCommands, strangerSpan, access.StrangersAtMost),
 		strangerAnswer:  ratelimit.New(strangerAnswers, strangerAnswerSpan, 1),
 		laneNotice:      ratelimit.New(1, laneNoticeSpan, laneNotices),
