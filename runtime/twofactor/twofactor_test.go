@@ -388,6 +388,28 @@ func TestThoseWhoComeFromPyTMBot(t *testing.T) {
 	e.try(t, nameless, codeAt(t, e.enrol(t, nameless, false), noon), noon, totp.Enrolled)
 }
 
+// TestTheHostsSecretOutlivesADerivedOne: the host does not know a username, so it
+// draws a secret for whom the chat knows as enrolled (B4, B5).
+func TestTheHostsSecretOutlivesADerivedOne(t *testing.T) {
+	d := newLegacyDesk(t)
+	derived, _ := d.Legacy.Secret(ada.ID, ada.Username)
+	uri, drawnBackups, err := d.EnrolAtHost(t.Context(), Person{ID: ada.ID}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, own := d.try(t, ada, codeAt(t, derived, noon), noon, totp.Enrolled)
+	if len(own) != totp.Backups {
+		t.Errorf("%d backup codes of the derived one", len(own))
+	}
+	later := noon.Add(time.Hour)
+	result, shown := d.try(t, ada, codeAt(t, secretIn(t, uri), later), later, totp.Enrolled)
+	if shown != nil || result.BackupsLeft != totp.Backups {
+		t.Errorf("what the host drew: %d codes shown, %+v", len(shown), result)
+	}
+	d.try(t, ada, codeOf(t, drawnBackups[0]), later, totp.ByBackup)
+	d.try(t, ada, codeOf(t, own[0]), later, totp.Wrong)
+}
+
 // TestUnreadableStateFailsClosed until it is reset: another salt, or other bytes.
 func TestUnreadableStateFailsClosed(t *testing.T) {
 	for name, spoil := range map[string]func(*desk){

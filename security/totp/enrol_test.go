@@ -155,6 +155,37 @@ func TestDerivedSecretIsFrozen(t *testing.T) {
 	mustAttempt(t, s, shownAt(t, derived, later), renamed, later, Accepted)
 }
 
+// TestDerivedSecretLeavesWhatTheHostDrew: its first code, or anybody's who can
+// make one, undoes nothing that was done at the host (B5). The other one counts
+// from its own first code, whenever that comes, and ends the derived one.
+func TestDerivedSecretLeavesWhatTheHostDrew(t *testing.T) {
+	derived, drawn := newSecret(t), newSecret(t)
+	backups, hashes := newBackups(t)
+	s := State{Pending: drawn, PendingAt: noon, AtHost: true, PendingBackups: hashes}
+	s, result := mustAttempt(t, s, shownAt(t, derived, noon), derived, noon, Enrolled)
+	if s.Secret != derived || s.Pending != drawn || !s.AtHost || len(s.PendingBackups) != Backups || result.BackupsLeft != 0 {
+		t.Fatalf("after the derived one's first code: %+v, %+v", s, result)
+	}
+	later := noon.Add(24 * time.Hour)
+	s, _ = mustAttempt(t, s, backups[0], "", later, Wrong) // before its secret counts
+	s, _ = mustAttempt(t, s, shownAt(t, derived, later), "", later, Accepted)
+	later = later.Add(time.Minute)
+	s, result = mustAttempt(t, s, shownAt(t, drawn, later), "", later, Enrolled)
+	if s.Secret != drawn || s.Pending != "" || s.AtHost || result.BackupsLeft != Backups {
+		t.Errorf("after its own first code: %+v, %+v", s, result)
+	}
+	later = later.Add(time.Minute)
+	s, _ = mustAttempt(t, s, shownAt(t, derived, later), derived, later, Wrong)
+	mustAttempt(t, s, backups[0], derived, later, ByBackup)
+
+	// A picture in a chat may have been seen by others: it goes, as it did.
+	s = State{Pending: drawn, PendingAt: noon}
+	s, _ = mustAttempt(t, s, shownAt(t, derived, noon), derived, noon, Enrolled)
+	if s.Pending != "" {
+		t.Error("a picture of the chat goes on waiting")
+	}
+}
+
 // TestResetEndsADerivedSecret: else a reset would change nothing.
 func TestResetEndsADerivedSecret(t *testing.T) {
 	derived := newSecret(t)

@@ -139,8 +139,9 @@ func Attempt(s State, code Code, derived string, now time.Time) (State, Result) 
 	if s.Secret == "" && s.Pending == "" && derived == "" {
 		return s, Result{Verdict: Missing}
 	}
-	if s.Secret != "" && now.Sub(s.PendingAt).Abs() >= renewFor {
-		// Whoever saw a picture that was not used must not come back with it.
+	if s.Secret != "" && !s.AtHost && now.Sub(s.PendingAt).Abs() >= renewFor {
+		// Whoever saw a picture that was not used must not come back with it. What
+		// was drawn at the host was in no chat, and needs no session (B5).
 		s.Pending, s.PendingBackups, s.AtHost = "", nil, false
 	}
 	verdict := s.match(code, derived, now)
@@ -167,6 +168,11 @@ func (s *State) match(code Code, derived string, now time.Time) Verdict {
 		case secret == s.Secret:
 			s.Step = step
 			return Accepted
+		case secret == derived && s.AtHost:
+			// What was drawn at the host meanwhile goes on waiting, with its backup
+			// codes: somebody had reason to draw it.
+			s.Secret, s.Step = secret, step
+			return Enrolled
 		}
 		s.Secret, s.Pending, s.AtHost, s.Step = secret, "", false, step
 		s.Backups, s.PendingBackups = s.PendingBackups, nil
