@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -44,7 +45,10 @@ func (r *Refusal) Error() string { return r.Reason }
 // Server answers commands of the same program.
 type Server struct {
 	http   *http.Server
+	path   string // of the socket
 	served chan struct{}
+	// left is done once: after it, the place may be another server's.
+	left sync.Once
 }
 
 // Handlers are what can be asked, by name. A handler gets the JSON of its
@@ -71,10 +75,9 @@ func Listen(dir string, handlers Handlers) (*Server, error) {
 	if err := os.Chmod(filepath.Join(dir, socketName), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
 	}
-	s := &Server{served: make(chan struct{}), http: &http.Server{
+	s := &Server{path: filepath.Join(dir, socketName), served: make(chan struct{}), http: &http.Server{
 		Handler: handlers.mux(), ReadTimeout: timeout, WriteTimeout: 2 * timeout, MaxHeaderBytes: 16 << 10,
 	}}
-	s.http.RegisterOnShutdown(func() { _ = os.Remove(filepath.Join(dir, socketName)) }) // the next start replaces it
 	go func() {
 		defer close(s.served)
 		_ = s.http.Serve(listener) // it ends with Close
@@ -82,13 +85,19 @@ func Listen(dir string, handlers Handlers) (*Server, error) {
 	return s, nil
 }
 
-// Close waits for calls under way as long as the context allows.
+// Close waits for calls under way as long as the context allows, and removes the
+// socket. When it returns, the state directory may be used by another bot.
 func (s *Server) Close(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
 	<-s.served
+	s.left.Do(func() {
+		if gone := os.Remove(s.path); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("control socket: %w", gone))
+		}
+	})
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +71,6 @@ func TestNobodyRuns(t *testing.T) {
 		// What a killed process leaves.
 		"a socket that nobody serves": func() {
 			s := listen(t, dir)
-			s.http.RegisterOnShutdown(func() {})
 			left := filepath.Join(dir, "left")
 			if err := os.Rename(filepath.Join(dir, socketName), left); err != nil {
 				t.Fatal(err)
@@ -91,6 +91,33 @@ func TestNobodyRuns(t *testing.T) {
 	listen(t, dir) // over what is left
 	if err := Call(t.Context(), dir, "double", 1, &result); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNoSocketIsLeft when Close has returned: removed later, it could be the one
+// of the bot that starts next.
+func TestNoSocketIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, socketName)
+	for round := range 200 {
+		s := listen(t, dir)
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("round %d: the socket is there: %v", round, err)
+		}
+	}
+	first := listen(t, dir)
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	listen(t, dir)
+	if err := first.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("closed twice, it took another's socket: %v", err)
 	}
 }
 
