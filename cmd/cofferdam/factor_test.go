@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	_ "image/png"
@@ -19,8 +20,11 @@ import (
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
 
+	"github.com/cofferdam-bot/cofferdam/runtime/control"
 	"github.com/cofferdam-bot/cofferdam/runtime/docker/dockertest"
+	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
+	"github.com/cofferdam-bot/cofferdam/runtime/twofactor"
 	"github.com/cofferdam-bot/cofferdam/security/audit"
 	"github.com/cofferdam-bot/cofferdam/security/totp"
 )
@@ -250,6 +254,41 @@ func TestABlockOutlivesARestartAndIsTold(t *testing.T) {
 		t.Error("the blocked admin was told as the others are")
 	}
 	b.recorded("totp.blocked")
+}
+
+// totp enroll asks the bot that runs: its clock counts, and who is enrolled is
+// refused by a code, not by how the refusal is worded.
+func TestEnrolmentOverTheSocket(t *testing.T) {
+	c := &clock{}
+	b := startBot(t, onDisk, quick, c.setup, func(b *bot) {
+		b.cfg.AccessControl.AllowedAdminsIDs = append(b.cfg.AccessControl.AllowedAdminsIDs, user)
+	})
+	b.enrols(b.person(admin, admin), c)
+	var shown enrolment
+	err := control.Call(t.Context(), b.o.stateDir, callEnroll, admin, &shown)
+	refusal, refused := errors.AsType[*control.Refusal](err)
+	if !refused || refusal.Code != refusedEnrolled || !isEnrolled(err) || shown.URI != "" {
+		t.Errorf("who is enrolled gets %v", err)
+	}
+	if isEnrolled(&control.Refusal{Reason: twofactor.ErrEnrolled.Error()}) || isEnrolled(nil) {
+		t.Error("it is recognised by its text")
+	}
+	c.advance(5 * time.Hour)
+	if err := control.Call(t.Context(), b.o.stateDir, callEnroll, user, &shown); err != nil {
+		t.Fatal(err)
+	}
+	key, err := totp.DeriveKey(string(b.cfg.AccessControl.AuthSalt))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, _, err := b.app.store.Table(store.SecondFactors).Get(idKey(user))
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := key.Open(user, sealed)
+	if err != nil || state.PendingAt.Sub(c.now()).Abs() > time.Minute {
+		t.Errorf("drawn at %v, %v; the bot's clock says %v", state.PendingAt, err, c.now())
+	}
 }
 
 // The same code from two chats at the same instant opens one session.

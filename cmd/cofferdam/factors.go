@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -135,6 +136,10 @@ const (
 	callReset  = "totp/reset"
 )
 
+// refusedEnrolled is the code of [twofactor.ErrEnrolled] on its way over the
+// socket.
+const refusedEnrolled = "enrolled"
+
 // openControl lets the command line talk to this bot. In memory there is no
 // place where it could be found.
 func (a *app) openControl(_ context.Context, o options) error {
@@ -148,7 +153,11 @@ func (a *app) openControl(_ context.Context, o options) error {
 			if err != nil {
 				return nil, err
 			}
-			return enrollFor(ctx, a.factors, a.audit, user)
+			shown, err := enrollFor(ctx, a.factors, a.audit, user, a.now())
+			if errors.Is(err, twofactor.ErrEnrolled) {
+				err = &control.Refusal{Code: refusedEnrolled, Reason: err.Error()}
+			}
+			return shown, err
 		},
 		callReset: func(ctx context.Context, argument []byte) (any, error) {
 			user, err := userOf(argument)
@@ -179,11 +188,11 @@ type recorder interface {
 	Record(context.Context, audit.Entry) error
 }
 
-func enrollFor(ctx context.Context, k *twofactor.Keeper, log recorder, user int64) (enrolment, error) {
+func enrollFor(ctx context.Context, k *twofactor.Keeper, log recorder, user int64, now time.Time) (enrolment, error) {
 	if err := log.Record(ctx, audit.Entry{Event: "totp.shown", Actor: "host", Target: scrub.ID(user), Decision: "allow"}); err != nil {
 		return enrolment{}, err
 	}
-	uri, backups, err := k.EnrolAtHost(ctx, twofactor.Person{ID: user}, time.Now())
+	uri, backups, err := k.EnrolAtHost(ctx, twofactor.Person{ID: user}, now)
 	return enrolment{URI: uri, Backups: backups}, err
 }
 

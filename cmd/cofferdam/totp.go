@@ -7,7 +7,7 @@ import (
 	"io"
 	"net/url"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -87,16 +87,23 @@ It works while the bot runs, and while it does not.`,
 func totpEnroll(ctx context.Context, at place, id string, out io.Writer) error {
 	var shown enrolment
 	user, err := at.ask(ctx, id, callEnroll, &shown, func(k *twofactor.Keeper, log recorder, user int64) (err error) {
-		shown, err = enrollFor(ctx, k, log, user)
+		shown, err = enrollFor(ctx, k, log, user, time.Now())
 		return err
 	})
-	if err != nil {
-		if errors.Is(err, twofactor.ErrEnrolled) || strings.Contains(err.Error(), twofactor.ErrEnrolled.Error()) {
-			return fmt.Errorf("%w, so its QR code is not shown again; to enrol anew: cofferdam totp reset %s", twofactor.ErrEnrolled, id)
-		}
+	switch {
+	case isEnrolled(err):
+		return fmt.Errorf("%w, so its QR code is not shown again; to enrol anew: cofferdam totp reset %s", twofactor.ErrEnrolled, id)
+	case err != nil:
 		return err
 	}
 	return showEnrolment(out, user, shown)
+}
+
+// isEnrolled recognises [twofactor.ErrEnrolled], of this process or of the bot
+// that was asked.
+func isEnrolled(err error) bool {
+	refusal, refused := errors.AsType[*control.Refusal](err)
+	return errors.Is(err, twofactor.ErrEnrolled) || refused && refusal.Code == refusedEnrolled
 }
 
 func showEnrolment(out io.Writer, user int64, shown enrolment) error {

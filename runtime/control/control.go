@@ -36,8 +36,14 @@ const (
 // ErrNotRunning is returned by [Call] when no bot listens in the directory.
 var ErrNotRunning = errors.New("no bot runs with this state directory")
 
-// Refusal is what a running bot answered instead of a result.
-type Refusal struct{ Reason string }
+// Refusal is what a running bot answered instead of a result. A handler may
+// return one, to say which refusal it is.
+type Refusal struct {
+	// Code is a word for programs; empty: the reason is all there is.
+	Code string `json:"code,omitempty"`
+	// Reason is a sentence for people.
+	Reason string `json:"reason"`
+}
 
 // Error returns the bot's sentence.
 func (r *Refusal) Error() string { return r.Reason }
@@ -52,7 +58,8 @@ type Server struct {
 }
 
 // Handlers are what can be asked, by name. A handler gets the JSON of its
-// argument; its result is encoded as JSON. An error is told to who asked.
+// argument; its result is encoded as JSON. An error is told to who asked, as a
+// [Refusal].
 type Handlers map[string]func(ctx context.Context, argument []byte) (result any, err error)
 
 // Listen serves in a state directory that no other bot uses: a socket that is
@@ -121,15 +128,32 @@ func (h Handlers) mux() http.Handler {
 				return
 			}
 			result, err := handle(r.Context(), argument)
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusConflict)
-				return
-			}
 			w.Header().Set("Content-Type", "application/json")
+			if err != nil {
+				w.WriteHeader(http.StatusConflict)
+				result = refusalOf(err)
+			}
 			_ = json.NewEncoder(w).Encode(result) // who asked is gone
 		})
 	}
 	return mux
+}
+
+func refusalOf(err error) *Refusal {
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return refusal
+	}
+	return &Refusal{Reason: err.Error()}
+}
+
+// readRefusal is its inverse. A bot of an earlier version answers with the
+// sentence alone.
+func readRefusal(answer []byte) *Refusal {
+	var refusal Refusal
+	if json.Unmarshal(answer, &refusal) != nil || refusal.Reason == "" {
+		return &Refusal{Reason: string(bytes.TrimSpace(answer))}
+	}
+	return &refusal
 }
 
 // Call asks the bot that runs with a state directory. Its error is
@@ -157,7 +181,7 @@ func Call(ctx context.Context, dir, name string, argument, result any) error {
 	case err != nil:
 		return fmt.Errorf("ask the bot: %w", err)
 	case response.StatusCode == http.StatusConflict:
-		return &Refusal{Reason: string(bytes.TrimSpace(answer))}
+		return readRefusal(answer)
 	case response.StatusCode != http.StatusOK:
 		return fmt.Errorf("the running bot does not know %q: is it of another version?", name)
 	}

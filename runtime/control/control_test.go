@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,6 +21,9 @@ func handlersForTest() Handlers {
 				return nil, errors.New("that is no number")
 			}
 			return 2 * n, nil
+		},
+		"halve": func(context.Context, []byte) (any, error) {
+			return nil, fmt.Errorf("halve: %w", &Refusal{Code: "odd", Reason: "that is odd"})
 		},
 	}
 }
@@ -42,8 +46,11 @@ func TestCall(t *testing.T) {
 		t.Errorf("got %d, %v", result, err)
 	}
 	var refusal *Refusal
-	if err := Call(t.Context(), dir, "double", "x", &result); !errors.As(err, &refusal) || refusal.Reason != "that is no number" {
+	if err := Call(t.Context(), dir, "double", "x", &result); !errors.As(err, &refusal) || *refusal != (Refusal{Reason: "that is no number"}) {
 		t.Errorf("got %v, want the refusal", err)
+	}
+	if err := Call(t.Context(), dir, "halve", 3, &result); !errors.As(err, &refusal) || *refusal != (Refusal{Code: "odd", Reason: "that is odd"}) {
+		t.Errorf("got %v, want the refusal with its code", err)
 	}
 	if err := Call(t.Context(), dir, "unknown", 1, &result); err == nil || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("got %v", err)
@@ -91,6 +98,21 @@ func TestNobodyRuns(t *testing.T) {
 	listen(t, dir) // over what is left
 	if err := Call(t.Context(), dir, "double", 1, &result); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestReadRefusal: whatever a bot of another version answers is a reason.
+func TestReadRefusal(t *testing.T) {
+	for answer, want := range map[string]Refusal{
+		`{"code":"odd","reason":"that is odd"}` + "\n": {"odd", "that is odd"},
+		`{"reason":"that is odd"}`:                     {"", "that is odd"},
+		"that is odd\n":                                {"", "that is odd"},
+		`{"code":"odd"}`:                               {"", `{"code":"odd"}`},
+		"":                                             {},
+	} {
+		if got := *readRefusal([]byte(answer)); got != want {
+			t.Errorf("%q is read as %+v, want %+v", answer, got, want)
+		}
 	}
 }
 
