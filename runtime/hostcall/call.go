@@ -31,6 +31,8 @@ type Caller struct {
 	// denied are the capabilities whose denial was recorded: a module that goes
 	// on asking fills no disk.
 	denied map[capability.Name]bool
+	// used are those whose use was recorded, for the same reason.
+	used map[capability.Name]bool
 }
 
 // Demand is what an operation needs of the user before it can go on. The

@@ -38,7 +38,11 @@ const (
 // runs the operation if all is there (B7, B8). So a new module gets a second
 // factor without a line of its own.
 func (o Operation) gated(ctx context.Context, c *Caller, request []byte) (any, error) {
-	need := capability.NeedOf(o.Capability)
+	return o.behind(ctx, c, request, capability.NeedOf(o.Capability))
+}
+
+// behind is gated with what the capability demands.
+func (o Operation) behind(ctx context.Context, c *Caller, request []byte, need capability.Need) (any, error) {
 	pass := capability.Pass{}
 	if c.Pass != nil {
 		pass = *c.Pass
@@ -49,8 +53,14 @@ func (o Operation) gated(ctx context.Context, c *Caller, request []byte) (any, e
 		return nil, refuse(c.Demand.Code, "The user is asked first.")
 	}
 	if !need.Acts() {
-		if decision := capability.Decide(need, pass, capability.Act{Capability: o.Capability}); decision.Verdict != capability.Allow {
+		decision := capability.Decide(need, pass, capability.Act{Capability: o.Capability})
+		if decision.Verdict != capability.Allow {
 			return nil, o.stop(ctx, c, capability.Act{Capability: o.Capability}, decision)
+		}
+		if need != (capability.Need{}) {
+			if err := o.recordUse(ctx, c, decision); err != nil {
+				return nil, err
+			}
 		}
 		return o.run(ctx, c, request)
 	}
@@ -61,7 +71,7 @@ func (o Operation) gated(ctx context.Context, c *Caller, request []byte) (any, e
 		return nil, o.stop(ctx, c, capability.Act{Capability: o.Capability}, first)
 	}
 	if o.act == nil || o.audit == nil || c.Pass == nil {
-		return nil, refuse(abi.Unavailable, "What is done could not be recorded, so it was not done.")
+		return nil, errUnrecorded
 	}
 	target, err := o.act.find(ctx, c, request)
 	if err != nil {
@@ -90,7 +100,7 @@ func (o Operation) carryOut(ctx context.Context, c *Caller, target capability.Ac
 	entry := o.entry(c, target, decision)
 	entry.Outcome = outcomeBegun
 	if err := o.audit.Record(ctx, entry); err != nil {
-		return nil, errors.Join(refuse(abi.Unavailable, "What is done could not be recorded, so it was not done."), fmt.Errorf("audit log: %w", err))
+		return nil, errors.Join(errUnrecorded, fmt.Errorf("audit log: %w", err))
 	}
 	// Used up before it is done: whatever happens now, it is not done twice.
 	c.Pass.Acted, c.Pass.Confirmed = true, nil
@@ -98,6 +108,31 @@ func (o Operation) carryOut(ctx context.Context, c *Caller, target capability.Ac
 	defer func() { o.recordOutcome(ctx, c, entry, outcomeOf(done, err)) }()
 	done, err = o.act.do(ctx, target)
 	return done, err
+}
+
+// errUnrecorded is told instead of what cannot be recorded (D5).
+var errUnrecorded = refuse(abi.Unavailable, "What is done could not be recorded, so it was not done.")
+
+// recordUse records that something is read for which a session is needed: the
+// first time that an invocation reads it, so that a module that reads in a loop
+// fills no disk. Without the record nothing is read (D5).
+func (o Operation) recordUse(ctx context.Context, c *Caller, decision capability.Decision) error {
+	if c.used[o.Capability] {
+		return nil
+	}
+	if o.audit == nil {
+		return errUnrecorded
+	}
+	entry := o.entry(c, capability.Act{}, decision)
+	entry.Event = "capability.used"
+	if err := o.audit.Record(ctx, entry); err != nil {
+		return errors.Join(errUnrecorded, fmt.Errorf("audit log: %w", err))
+	}
+	if c.used == nil {
+		c.used = map[capability.Name]bool{}
+	}
+	c.used[o.Capability] = true
+	return nil
 }
 
 // errPanic is how an act ended that did not return.

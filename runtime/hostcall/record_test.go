@@ -127,6 +127,74 @@ func TestNoRecordNoAct(t *testing.T) {
 	})
 }
 
+// TestReadingWithASessionIsRecorded before anything is read, once for each
+// capability and invocation; what cannot be recorded is not read (D5). No
+// capability of today needs a session and nothing else, so the need is given.
+func TestReadingWithASessionIsRecorded(t *testing.T) {
+	need := capability.Need{Session: true}
+	reads := func(y *yard, s Sources) Operation {
+		return s.reads(abi.OpContainerInspect, capability.ContainersInspect, func(context.Context, *Caller, []byte) (any, error) {
+			y.events = append(y.events, "read")
+			return "details", nil
+		})
+	}
+	t.Run("once", func(t *testing.T) {
+		y := newYard()
+		c, _ := actor(t, full())
+		for range 3 {
+			if got, err := reads(y, y.sources()).behind(t.Context(), c, nil, need); got != "details" || err != nil {
+				t.Fatalf("%v, %v", got, err)
+			}
+		}
+		y.met(t, "record allow", "read", "read", "read")
+		want := audit.Entry{
+			Event: "capability.used", Trace: "t1", Actor: "12*****89", ActorID: 123456789, Role: "admin", Module: "hostile", Digest: strings.Repeat("d", 64),
+			Capability: "docker.containers.inspect", Decision: "allow", Reason: "session",
+		}
+		if y.record[0] != want {
+			t.Errorf("recorded %+v, want %+v", y.record[0], want)
+		}
+	})
+	t.Run("a full disk", func(t *testing.T) {
+		y := newYard()
+		y.full = []error{errors.New("no space left on device")}
+		c, _ := actor(t, full())
+		got, err := reads(y, y.sources()).behind(t.Context(), c, nil, need)
+		if got != nil || public(err).Code != abi.Unavailable || !strings.Contains(err.Error(), "no space") {
+			t.Errorf("%v, %v", got, err)
+		}
+		y.met(t, "record allow")
+		if _, err := reads(y, y.sources()).behind(t.Context(), c, nil, need); err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+		y.met(t, "record allow", "read")
+	})
+	t.Run("no audit log", func(t *testing.T) {
+		y := newYard()
+		c, _ := actor(t, full())
+		if _, err := reads(y, Sources{Docker: y}).behind(t.Context(), c, nil, need); public(err).Code != abi.Unavailable {
+			t.Errorf("%v", err)
+		}
+		y.met(t)
+	})
+	t.Run("no session", func(t *testing.T) {
+		y := newYard()
+		c, _ := actor(t, capability.Pass{Admin: true, Durable: true})
+		if _, err := reads(y, y.sources()).behind(t.Context(), c, nil, need); public(err).Code != abi.AuthRequired {
+			t.Errorf("%v", err)
+		}
+		y.met(t)
+	})
+	t.Run("what needs nothing", func(t *testing.T) {
+		y := newYard()
+		c, _ := actor(t, capability.Pass{})
+		if _, err := reads(y, Sources{Docker: y}).behind(t.Context(), c, nil, capability.Need{}); err != nil {
+			t.Errorf("%v", err)
+		}
+		y.met(t, "read")
+	})
+}
+
 // TestHowItEndedIsRecordedWhateverHappens: when the time ran out meanwhile, and
 // when the adapter panics.
 func TestHowItEndedIsRecordedWhateverHappens(t *testing.T) {
