@@ -107,7 +107,7 @@ func testDiskFull(t *testing.T, dir string, disk fullDisk) {
 	acknowledged := 0
 	disk.fill()
 	for err == nil && acknowledged < 10_000 {
-		if err = notices.Put(ctx, fmt.Appendf(nil, "%05d", acknowledged), make([]byte, 1000), time.Time{}); err == nil {
+		if err = putNow(ctx, notices, fmt.Appendf(nil, "%05d", acknowledged), make([]byte, 1000), time.Time{}); err == nil {
 			acknowledged++
 		}
 	}
@@ -392,7 +392,7 @@ func hold(dir string) {
 		os.Exit(1)
 	}
 	for i := 0; ; i++ {
-		if err := s.Table(SecondFactors).Put(context.Background(), []byte("step"), fmt.Append(nil, i), time.Time{}); err != nil {
+		if err := putNow(context.Background(), s.Table(SecondFactors), []byte("step"), fmt.Append(nil, i), time.Time{}); err != nil {
 			os.Exit(1)
 		}
 		fmt.Println(i)

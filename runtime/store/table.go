@@ -70,22 +70,15 @@ func (s *Store) Table(name TableName) *Table {
 	panic(fmt.Sprintf("store: there is no table %q", name))
 }
 
-// Put sets a value. When it returns without an error, it is on disk.
-func (t *Table) Put(ctx context.Context, key, value []byte, expires time.Time) error {
-	change, err := t.putting(key, value, expires)
-	if err != nil {
-		return err
-	}
-	return t.store.update(ctx, change)
-}
-
 // PutLater sets a value soon, without waiting: [Table.Get] finds it when it is
 // on disk. It is lost if the process dies first. A key or value over its bound
 // is not kept.
 func (t *Table) PutLater(key, value []byte, expires time.Time) {
-	if change, err := t.putting(key, value, expires); err == nil {
-		t.store.later(change)
+	if t.fits(key, value) != nil {
+		return
 	}
+	key, value = bytes.Clone(key), bytes.Clone(value) // the change runs after its caller went on
+	t.store.later(func(tx *bbolt.Tx) error { return t.put(tx, key, value, expires) })
 }
 
 // Get returns a value and when it expires, or did; nothing if there is none.
@@ -97,13 +90,11 @@ func (t *Table) Get(key []byte) (value []byte, expires time.Time, err error) {
 	return value, expires, err
 }
 
-// Delete forgets a key. When it returns without an error, that is on disk.
-func (t *Table) Delete(ctx context.Context, key []byte) error {
-	return t.store.update(ctx, t.deleting(key))
-}
-
 // DeleteLater forgets a key soon, without waiting.
-func (t *Table) DeleteLater(key []byte) { t.store.later(t.deleting(key)) }
+func (t *Table) DeleteLater(key []byte) {
+	key = bytes.Clone(key)
+	t.store.later(func(tx *bbolt.Tx) error { return t.remove(tx, key) })
+}
 
 // Each calls a function with every entry, also with expired ones that were not
 // dropped yet, in the order of keys, until it returns an error, which Each
@@ -159,18 +150,4 @@ func (t *Table) fits(key, value []byte) error {
 		return fmt.Errorf("table %s: a key of %d and a value of %d bytes, at most %d and %d", t.name, len(key), len(value), MaxTableKey, MaxTableValue)
 	}
 	return nil
-}
-
-// putting and deleting keep copies: a change runs after its caller went on.
-func (t *Table) putting(key, value []byte, expires time.Time) (change func(*bbolt.Tx) error, err error) {
-	if err := t.fits(key, value); err != nil {
-		return nil, err
-	}
-	key, value = bytes.Clone(key), bytes.Clone(value)
-	return func(tx *bbolt.Tx) error { return t.put(tx, key, value, expires) }, nil
-}
-
-func (t *Table) deleting(key []byte) func(*bbolt.Tx) error {
-	key = bytes.Clone(key)
-	return func(tx *bbolt.Tx) error { return t.remove(tx, key) }
 }

@@ -49,14 +49,24 @@ func checked(t *testing.T, s *Store) {
 	}
 }
 
+// putNow sets a value, and returns when it is on disk.
+func putNow(ctx context.Context, table *Table, key, value []byte, expires time.Time) error {
+	return table.Change(ctx, key, func([]byte, time.Time) ([]byte, time.Time, error) { return value, expires, nil })
+}
+
+// removeNow forgets a key, and returns when that is on disk.
+func removeNow(ctx context.Context, table *Table, key []byte) error {
+	return putNow(ctx, table, key, nil, time.Time{})
+}
+
 func TestTableSurvivesARestart(t *testing.T) {
 	ctx, dir := t.Context(), privateDir(t)
 	s := open(t, dir)
 	factors := s.Table(SecondFactors)
-	if err := factors.Put(ctx, []byte("a"), []byte("secret"), time.Time{}); err != nil {
+	if err := putNow(ctx, factors, []byte("a"), []byte("secret"), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Table(Bans).Put(ctx, []byte("a"), nil, noon); err != nil {
+	if err := putNow(ctx, s.Table(Bans), []byte("a"), []byte{}, noon); err != nil {
 		t.Fatal(err)
 	}
 	factors.PutLater([]byte("b"), []byte("later"), noon)
@@ -67,14 +77,14 @@ func TestTableSurvivesARestart(t *testing.T) {
 	var got []string
 	if err := s.Table(SecondFactors).Each(func(key, value []byte, expires time.Time) error {
 		got = append(got, fmt.Sprintf("%s=%s %v", key, value, expires.Equal(noon)))
-		return s.Table(Notices).Put(ctx, key, value, expires) // may write
+		return putNow(ctx, s.Table(Notices), key, value, expires) // may write
 	}); err != nil || !slices.Equal(got, []string{"a=secret false", "b=later true"}) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if value, expires, err := s.Table(Bans).Get([]byte("a")); value == nil || len(value) != 0 || !expires.Equal(noon) || err != nil {
 		t.Errorf("an empty value: %v, %v, %v", value, expires, err)
 	}
-	if err := s.Table(Bans).Delete(ctx, []byte("a")); err != nil {
+	if err := removeNow(ctx, s.Table(Bans), []byte("a")); err != nil {
 		t.Fatal(err)
 	}
 	if value, expires, err := s.Table(Bans).Get([]byte("a")); value != nil || !expires.IsZero() || err != nil {
@@ -138,7 +148,7 @@ func fill(t testing.TB, table *Table, n int) {
 	for i := range n {
 		table.PutLater(fmt.Appendf(nil, "%06d", n-i), []byte("strikes"), noon.Add(time.Duration(i)*time.Second))
 	}
-	if err := table.Delete(context.Background(), []byte("none")); err != nil { // behind all of them
+	if err := removeNow(context.Background(), table, []byte("none")); err != nil { // behind all of them
 		t.Fatal(err)
 	}
 }
@@ -165,14 +175,14 @@ func TestTablesAreBounded(t *testing.T) {
 	for i := range factors.most {
 		factors.PutLater(fmt.Append(nil, i), []byte("x"), time.Time{})
 	}
-	if err := factors.Put(t.Context(), []byte("one more"), nil, time.Time{}); !errors.Is(err, ErrTableFull) {
+	if err := putNow(t.Context(), factors, []byte("one more"), []byte{}, time.Time{}); !errors.Is(err, ErrTableFull) {
 		t.Errorf("a full table of what never expires: %v", err)
 	}
-	if err := factors.Put(t.Context(), []byte("7"), []byte("new"), time.Time{}); err != nil {
+	if err := putNow(t.Context(), factors, []byte("7"), []byte("new"), time.Time{}); err != nil {
 		t.Errorf("a key that is there: %v", err)
 	}
 	for _, test := range []struct{ key, value int }{{0, 1}, {MaxTableKey + 1, 1}, {1, MaxTableValue + 1}} {
-		if err := strikes.Put(t.Context(), make([]byte, test.key), make([]byte, test.value), noon); err == nil {
+		if err := putNow(t.Context(), strikes, make([]byte, test.key), make([]byte, test.value), noon); err == nil {
 			t.Errorf("a key of %d and a value of %d bytes were kept", test.key, test.value)
 		}
 	}
@@ -187,7 +197,7 @@ func TestPruneDropsWhatExpiredAndNothingElse(t *testing.T) {
 	defer s.Close()
 	strikes := s.Table(Strikes)
 	for key, expires := range map[string]time.Time{"runs": noon.Add(10 * time.Minute), "never": {}, "1960": noon.AddDate(-66, 0, 0)} {
-		if err := strikes.Put(t.Context(), []byte(key), []byte(key), expires); err != nil {
+		if err := putNow(t.Context(), strikes, []byte(key), []byte(key), expires); err != nil {
 			t.Fatal(err)
 		}
 	}

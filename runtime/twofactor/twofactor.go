@@ -66,8 +66,6 @@ type Standing struct {
 	BlockedUntil time.Time
 	// Left is how many wrong codes may be sent before a block.
 	Left int
-	// BackupsLeft is how many backup codes are left.
-	BackupsLeft int
 }
 
 // Standing returns how a user's second factor stands. Its error wraps
@@ -84,7 +82,7 @@ func (k *Keeper) Standing(p Person, now time.Time) (Standing, error) {
 	return Standing{
 		Enrolled:     k.enrolled(state, p),
 		Pending:      state.Pending != "",
-		BlockedUntil: state.Blocked(now), Left: state.Left(now), BackupsLeft: len(state.Backups),
+		BlockedUntil: state.Blocked(now), Left: state.Left(now),
 	}, nil
 }
 
