@@ -106,20 +106,7 @@ type badRecord struct {
 func verifyLog(out io.Writer, path string, own, asJSON bool) error {
 	report, err := store.VerifyAudit(path)
 	bad, _ := errors.AsType[*audit.BadRecord](err)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("%s is not there: no bot has run with this state directory, or the log was moved away", path)
-		if !own {
-			err = fmt.Errorf("%s is not there", path)
-		}
-	case errors.Is(err, store.ErrAuditBroken): // says which file
-	case err != nil && bad == nil:
-		err = fmt.Errorf("%s cannot be read: %s", path, plainReason(err))
-	case err != nil:
-		err = fmt.Errorf("%s: %w", path, bad)
-	case own && report.Headless:
-		err = fmt.Errorf("%s: the head beside it is gone, so whether records were cut off at the end cannot be told", path)
-	}
+	err = judged(path, own, report, err)
 	if asJSON {
 		return errors.Join(json.NewEncoder(out).Encode(verdictOf(path, report, bad, err)), err)
 	}
@@ -130,6 +117,26 @@ func verifyLog(out io.Writer, path string, own, asJSON bool) error {
 		}
 	}
 	return err
+}
+
+// judged puts what was found out about a log into words; nil: it is good.
+func judged(path string, own bool, r store.AuditReport, err error) error {
+	bad, _ := errors.AsType[*audit.BadRecord](err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && own:
+		return fmt.Errorf("%s is not there: no bot has run with this state directory, or the log was moved away", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s is not there", path)
+	case errors.Is(err, store.ErrAuditBroken): // says which file
+		return err
+	case err != nil && bad == nil:
+		return fmt.Errorf("%s cannot be read: %s", path, plainReason(err))
+	case err != nil:
+		return fmt.Errorf("%s: %w", path, bad)
+	case own && r.Headless:
+		return fmt.Errorf("%s: the head beside it is gone, so whether records were cut off at the end cannot be told", path)
+	}
+	return nil
 }
 
 func span(r store.AuditReport) string {

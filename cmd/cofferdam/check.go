@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -46,8 +47,8 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Look whether everything is in place",
-		Long: `Look at config, token, Docker, state directory, webhook and modules, and say
-for each whether it is fine and what to do if not. Nothing is changed.
+		Long: `Look at config, token, Docker, state directory, audit log, webhook and modules,
+and say for each whether it is fine and what to do if not. Nothing is changed.
 
 Exit codes: 0 no failure, 1 a failure, 3 config refused, 4 token refused,
 5 Docker needed (strict_access) and not there.`,
@@ -202,9 +203,11 @@ func (c *checker) state(flag string, cfg *config.Config) {
 		c.add("state", levelOK, dir+": in use by a running bot")
 	case err != nil:
 		c.fail("state", err.Error(), exitFailed)
+		return
 	default:
 		c.add("state", levelOK, dir)
 	}
+	c.audit(filepath.Join(dir, store.AuditFile))
 }
 
 func (c *checker) modules(cfg *config.Config) {

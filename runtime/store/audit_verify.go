@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -15,6 +16,9 @@ type AuditReport struct {
 	// Headless is set if no head lies beside the log: whether records were cut
 	// off at its end cannot be told.
 	Headless bool
+	// Known is the number of the last record that the head knows of; 0 if there
+	// is none, or no head. A record behind it may be unfinished, after a crash.
+	Known uint64
 }
 
 // A running bot may be in the middle of a line: then it is read again.
@@ -25,7 +29,8 @@ const (
 
 // VerifyAudit checks a whole log, against the head beside it. It takes no lock:
 // a bot may be writing meanwhile. A bad record is an [*audit.BadRecord]; a head
-// that is none is [ErrAuditBroken].
+// that is none, or whose log is gone, is [ErrAuditBroken]; that there is no log
+// yet is [fs.ErrNotExist].
 func VerifyAudit(path string) (AuditReport, error) {
 	for try := 1; ; try++ {
 		report, err := verifyAudit(path)
@@ -44,11 +49,15 @@ func verifyAudit(path string) (AuditReport, error) {
 	if err != nil && !headless {
 		return AuditReport{}, err
 	}
+	report := AuditReport{Headless: headless, Known: head.Seq}
 	f, err := openPlain(path, os.O_RDONLY)
-	if err != nil {
-		return AuditReport{Headless: headless}, err
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && head.Seq > 0:
+		return report, fmt.Errorf("%w: %s is gone, and %s knows of %d records", ErrAuditBroken, path, headPath(path), head.Seq)
+	case err != nil:
+		return report, err
 	}
 	defer f.Close()
-	result, err := audit.Verify(f, head.Head)
-	return AuditReport{Result: result, Headless: headless}, err
+	report.Result, err = audit.Verify(f, head.Head)
+	return report, err
 }
