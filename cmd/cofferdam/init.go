@@ -99,7 +99,8 @@ func isDir(path string) bool {
 }
 
 const nobodyYet = `Nobody may use the bot yet. Start it, send it /getmyid in a private chat, put
-the id into allowed_user_ids and allowed_admins_ids, and start it again.
+the id into allowed_user_ids and allowed_admins_ids, and start it again. An admin
+then needs a second factor: cofferdam totp enroll.
 `
 
 func writeConfig(path string, in config.SampleInput, out io.Writer) error {
@@ -124,6 +125,9 @@ func writeConfig(path string, in config.SampleInput, out io.Writer) error {
 		fmt.Fprint(out, nobodyYet)
 	}
 	fmt.Fprintf(out, "Next: cofferdam check --config %s\n", path)
+	for _, id := range in.AdminIDs {
+		fmt.Fprintf(out, "Then an admin's second factor: cofferdam totp enroll %d --config %s\n", id, path)
+	}
 	return nil
 }
 
