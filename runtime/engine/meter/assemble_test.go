@@ -99,7 +99,7 @@ var fib = function{name: "fib", typ: "i:i", code: ops(
 	get(0), i32(1), sub, call(0), get(0), i32(2), sub, call(0), add)}
 
 // withSections puts sections in place of those with the same ids, or where they
-// belong.
+// belong. Custom sections get lost.
 func withSections(wasm []byte, sections ...[]byte) []byte {
 	all := map[byte][]byte{}
 	for rest := wasm[8:]; len(rest) > 0; {

@@ -5,7 +5,7 @@ import "github.com/cofferdam-bot/cofferdam/security/vetting"
 // Instructions that only the meter adds.
 const (
 	opDrop          = 0x1a
-	opI64LtS        = 0x53
+	opI64GeS        = 0x59
 	opI64Add        = 0x7c
 	opI64Sub        = 0x7d
 	opI64ShrU       = 0x88
@@ -17,15 +17,16 @@ const (
 type body struct {
 	index int
 	vetting.Body
-	results []vetting.ValueType
-	costs   []uint32 // of what is in no loop, then of each loop in its order
-	open    []int    // of each open block, the index in costs
-	loops   int      // that were met
-	bulk    bool     // whether there are bulk operations
-	left    uint32   // the added i64 local: the fuel that is left
-	length  uint32   // the added i32 local: of a bulk operation
-	slots   int64    // what the frame takes of the depth
-	nested  bool     // whether the depth is counted
+	results  []vetting.ValueType
+	costs    []uint32 // of what is in no loop, then of each loop in its order
+	open     []int    // of each open block, the index in costs
+	loops    int      // that were met
+	straight bool     // whether the code runs straight into its first loop
+	bulk     bool     // whether there are bulk operations
+	left     uint32   // the added i64 local: the fuel that is left
+	length   uint32   // the added i32 local: of a bulk operation
+	slots    int64    // what the frame takes of the depth
+	nested   bool     // whether the depth is counted
 }
 
 func (w *writer) code() {
@@ -70,13 +71,15 @@ func (w *writer) measure(index int) {
 // a call.
 func (w *writer) weigh() {
 	b := &w.body
-	b.costs, b.open, b.bulk = append(b.costs[:0], 0), append(b.open[:0], 0), false
+	b.costs, b.open, b.bulk, b.straight = append(b.costs[:0], 0), append(b.open[:0], 0), false, false
 	var i vetting.Instruction
+	turned := false
 	for code := w.f.Code(b.index); code.Next(&i); {
 		innermost := b.open[len(b.open)-1]
 		b.costs[innermost]++
 		switch i.Op {
 		case vetting.OpLoop:
+			b.straight = b.straight || !turned && len(b.costs) == 1
 			b.open = append(b.open, len(b.costs))
 			b.costs = append(b.costs, 0)
 		case vetting.OpBlock, vetting.OpIf:
@@ -84,6 +87,7 @@ func (w *writer) weigh() {
 		case vetting.OpEnd:
 			b.open = b.open[:len(b.open)-1]
 		}
+		turned = turned || turns(i.Op)
 		b.bulk = b.bulk || isBulk(i.Op)
 	}
 }
@@ -91,7 +95,13 @@ func (w *writer) weigh() {
 func (w *writer) writeBody() {
 	b := &w.body
 	w.locals()
-	w.charge(int64(b.costs[0]))
+	if b.straight && b.costs[0] <= b.costs[1] {
+		// The loop takes both, in each round: too much, but at most twice, and
+		// it saves most functions of a Go guest one of two charges in a row.
+		b.costs[1] += b.costs[0]
+	} else {
+		w.charge(int64(b.costs[0]))
+	}
 	if !b.nested {
 		w.instructions(int(b.End))
 		return
@@ -239,10 +249,13 @@ func (w *writer) leave() {
 	w.global(vetting.OpGlobalSet, w.depth)
 }
 
+// ifNegative has the usual case first: the runtime allocates registers for what
+// follows as the first half leaves them, and in the other one a call takes them
+// all.
 func (w *writer) ifNegative(then func()) {
 	w.local(vetting.OpLocalGet, w.body.left)
 	w.i64(0)
-	w.out = append(w.out, opI64LtS, byte(vetting.OpIf), noResults)
+	w.out = append(w.out, opI64GeS, byte(vetting.OpIf), noResults, byte(vetting.OpElse))
 	then()
 	w.op(vetting.OpEnd)
 }
@@ -260,6 +273,16 @@ func (w *writer) global(op vetting.Opcode, index uint32) {
 func (w *writer) local(op vetting.Opcode, index uint32) {
 	w.op(op)
 	w.u32(index)
+}
+
+// turns tells whether code may go on elsewhere than at the next instruction, or
+// in another function first. A block alone is no turn.
+func turns(op vetting.Opcode) bool {
+	switch op {
+	case vetting.OpUnreachable, vetting.OpIf, vetting.OpElse, vetting.OpBr, vetting.OpBrIf, vetting.OpBrTable, vetting.OpReturn, vetting.OpCall, vetting.OpCallIndirect:
+		return true
+	}
+	return false
 }
 
 func isBulk(op vetting.Opcode) bool {

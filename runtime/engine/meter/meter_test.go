@@ -258,6 +258,16 @@ func TestRewriteIsDeterministic(t *testing.T) {
 	}
 }
 
+// The runtime reads the names of functions whether it is to keep custom sections
+// or not, and makes room for as many as the section announces.
+func TestCustomSectionsAreLeftOut(t *testing.T) {
+	bomb := ops([]byte{0}, []byte(sized("\x04name\x01\x06\xff\xff\xff\xff\x0f\x00")))
+	m := rewrite(t, ops(assemble(fib), bomb), Options{})
+	if bytes.Contains(m.Wasm, []byte("name")) || !bytes.Equal(m.Wasm, rewrite(t, assemble(fib), Options{}).Wasm) {
+		t.Error("the section is still there")
+	}
+}
+
 // A rewritten module must not be taken for one that an author made.
 func TestRewrittenIsNotScanned(t *testing.T) {
 	m := rewrite(t, assemble(fib), Options{})

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -36,14 +37,16 @@ const (
 
 // specification is a file of commands.
 type specification struct {
-	Commands []struct {
-		Type     string
-		Line     int
-		Name     string
-		Filename string
-		As       string
-		Action   action
-	}
+	Commands []command
+}
+
+type command struct {
+	Type     string
+	Line     int
+	Name     string
+	Filename string
+	As       string
+	Action   action
 }
 
 type action struct {
@@ -91,7 +94,7 @@ func TestSpecification(t *testing.T) {
 	}
 }
 
-func specificationFolder(t *testing.T) string {
+func specificationFolder(t testing.TB) string {
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/tetratelabs/wazero").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
@@ -143,7 +146,9 @@ func runSpecification(t *testing.T, path, spectestPath string) {
 	worlds := []*world{
 		newWorld(t, spectest, nil),
 		newWorld(t, spectest, func(f *vetting.File) (Metered, error) { return Rewrite(f, Options{ExportGlobals: true}) }),
-		newWorld(t, spectest, rewriteDetached),
+	}
+	if s.detaches(t, filepath.Dir(path)) {
+		worlds = append(worlds, newWorld(t, spectest, rewriteDetached))
 	}
 	for i, c := range s.Commands {
 		switch c.Type {
@@ -177,6 +182,21 @@ func runSpecification(t *testing.T, path, spectestPath string) {
 			}
 		}
 	}
+}
+
+// detaches tells whether the files of the commands have a module that can be
+// detached.
+func (s *specification) detaches(t *testing.T, folder string) bool {
+	return slices.ContainsFunc(s.Commands, func(c command) bool {
+		if c.Type != "module" {
+			return false
+		}
+		f, err := vetting.Decode(read(t, filepath.Join(folder, c.Filename)))
+		if err == nil {
+			_, err = rewriteDetached(f)
+		}
+		return err == nil
+	})
 }
 
 func read(t *testing.T, path string) []byte {
