@@ -37,12 +37,8 @@ func checkCacheDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	info, err := os.Stat(dir)
-	if err != nil {
+	if err := onlyOurs(dir); err != nil {
 		return err
-	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return fmt.Errorf("mode %04o: others could put native code there; run chmod 0700 %s", mode, dir)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -56,6 +52,21 @@ func checkCacheDir(dir string) error {
 		if info, err := e.Info(); err == nil && isCodeFolder(e) && time.Since(info.ModTime()) > keep {
 			os.RemoveAll(filepath.Join(dir, e.Name()))
 		}
+	}
+	return nil
+}
+
+// onlyOurs refuses a folder in which somebody else could put native code.
+func onlyOurs(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("mode %04o: others could put native code there; run chmod 0700 %s", mode, dir)
+	}
+	if owner, known := ownerOf(info); known && owner != 0 && owner != os.Geteuid() {
+		return fmt.Errorf("it belongs to user %d, who could put native code there; run chown %d %s", owner, os.Geteuid(), dir)
 	}
 	return nil
 }
@@ -104,10 +115,8 @@ func openFolders(own, shipped string) (folders, error) {
 	if err != nil {
 		return f, errors.Join(fmt.Errorf("cache of compiled modules in %s: %w", f.own, err), f.close())
 	}
-	if shipped != "" {
-		if info, err := os.Stat(shipped); err != nil || info.Mode().Perm()&0o022 != 0 {
-			f.shipped = "" // it saves time, and nothing depends on it
-		}
+	if shipped != "" && onlyOurs(shipped) != nil {
+		f.shipped = "" // it saves time, and nothing depends on it
 	}
 	return f, nil
 }

@@ -210,6 +210,15 @@ func TestNewRefusesAFolderThatOthersWrite(t *testing.T) {
 			t.Errorf("mode %04o: error %v", mode, err)
 		}
 	}
+	if os.Geteuid() == 0 { // nobody else can give a folder away
+		dir := t.TempDir()
+		if err := os.Chown(dir, 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(Config{CacheDir: dir}); err == nil || !strings.Contains(err.Error(), "chown 0 "+dir) {
+			t.Errorf("a folder of another user: error %v", err)
+		}
+	}
 	file := filepath.Join(t.TempDir(), "file")
 	overwrite(t, file, nil)
 	if _, err := New(Config{CacheDir: file}); err == nil {

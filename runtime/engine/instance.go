@@ -127,7 +127,7 @@ func (c *code) keep(i *instance) error {
 	for _, global := range i.globals {
 		s.globals = append(s.globals, global.Get())
 	}
-	c.pristine = s
+	c.pristine, c.Data = s, nil // the data is in the image
 	return s.restore(i)
 }
 
