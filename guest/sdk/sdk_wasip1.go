@@ -3,6 +3,7 @@
 package sdk
 
 import (
+	"runtime"
 	"unsafe"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -91,7 +92,23 @@ var served Module
 
 // Serve says what the module does. Call it from an init function: a reactor's
 // main is never run.
-func Serve(m Module) { served = m }
+func Serve(m Module) {
+	served = m
+	setRoomAside()
+}
+
+// setRoomAside lets the heap grow now to what a request may need. The host keeps
+// the module as it is after its start and begins each request there; memory
+// cannot shrink, so an instance that grows serves one request only. What is set
+// aside is zeros, which take no memory until they are written.
+func setRoomAside() {
+	room = make([]byte, 4<<20)
+	room = nil
+	runtime.GC()
+}
+
+// room is a variable of the package, so that the compiler cannot do without it.
+var room []byte
 
 //go:wasmexport cofferdam_handle
 func handle(length int32) int32 {

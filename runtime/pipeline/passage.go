@@ -21,10 +21,11 @@ import (
 type passage struct {
 	update      chat.Update
 	log         *zap.Logger
-	entered     time.Time // when it came into the journal
-	interrupted bool      // its command may have run before a restart
-	trace       string    // its trace id
-	recorded    bool      // invoke: the journal has it, as started
+	entered     time.Time  // when it came into the journal
+	interrupted bool       // its command may have run before a restart
+	trace       string     // its trace id
+	recorded    bool       // invoke: the journal has it, as started
+	started     chan error // invoke: whether it has, while a module that only reads runs; nil: known
 	// handled is closed when the update is done; nil: nobody waits for that.
 	handled chan struct{}
 

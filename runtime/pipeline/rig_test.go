@@ -237,6 +237,7 @@ type fakeJournal struct {
 	started, done []int64
 	broken        error
 	full          bool
+	slow          time.Duration // of Started
 }
 
 func (j *fakeJournal) Accept(_ context.Context, list []chat.Received, _ time.Time) (fresh []chat.Received, err error) {
@@ -255,6 +256,7 @@ func (j *fakeJournal) Accept(_ context.Context, list []chat.Received, _ time.Tim
 }
 
 func (j *fakeJournal) Started(_ context.Context, id int64) error {
+	time.Sleep(j.slow)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.broken == nil {
@@ -343,6 +345,7 @@ func (k *fakeKeyboards) DropKeyboards(_ context.Context, picks func([]byte) bool
 // fakeModules has the commands /view for users, /manage for admins and /open
 // for anybody, all of one module.
 type fakeModules struct {
+	reads    bool // it only reads
 	mu       sync.Mutex
 	invoke   func(context.Context, abi.Request) (abi.Code, []byte, error)
 	requests []abi.Request
@@ -377,6 +380,8 @@ func (m *fakeModules) set(invoke func(context.Context, abi.Request) (abi.Code, [
 }
 
 func (m *fakeModules) Await(context.Context, string) {}
+
+func (m *fakeModules) OnlyReads(string) bool { return m.reads }
 
 func (m *fakeModules) Invoke(ctx context.Context, module string, _ abi.Actor, pass *capability.Pass, _ *zap.Logger, data []byte) (abi.Code, []byte, error) {
 	var q abi.Request

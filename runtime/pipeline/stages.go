@@ -167,16 +167,15 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 			return unfinished
 		}
 	}
-	if err := p.Journal.Started(ctx, t.update.ID); err != nil {
-		t.log.Error("the journal cannot be written", zap.String("event", "store.error"), zap.Error(err))
-		// What only reads may go on: to do it twice after a crash harms nobody.
-		// Its pass lets nothing act.
-		if p.Writable() || ctx.Err() != nil {
-			p.tell(ctx, t, textInternal)
-			return failed
-		}
-	} else {
-		t.recorded = t.handled == nil // which is there for what no journal has
+	if t.own == nil && p.Modules.OnlyReads(t.route.Module) {
+		// Nothing is done before the answer is sent, so the disk has until then.
+		started := make(chan error, 1)
+		go func() { started <- p.Journal.Started(ctx, t.update.ID) }()
+		t.started = started
+		return p.runModule(ctx, t)
+	}
+	if end := p.began(ctx, t, p.Journal.Started(ctx, t.update.ID)); end != onward {
+		return end
 	}
 	if t.own != nil {
 		if end := t.own(p, ctx, t); end != onward {
@@ -188,6 +187,22 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 		}
 	}
 	return p.runModule(ctx, t)
+}
+
+// began takes note of whether the journal has the command as started.
+func (p *Pipeline) began(ctx context.Context, t *passage, err error) outcome {
+	if err == nil {
+		t.recorded = t.handled == nil // which is there for what no journal has
+		return onward
+	}
+	t.log.Error("the journal cannot be written", zap.String("event", "store.error"), zap.Error(err))
+	// What only reads may go on: to do it twice after a crash harms nobody. Its
+	// pass lets nothing act.
+	if p.Writable() || ctx.Err() != nil {
+		p.tell(ctx, t, textInternal)
+		return failed
+	}
+	return onward
 }
 
 // runModule runs the module and reads its reply.
@@ -203,6 +218,11 @@ func (p *Pipeline) runModule(ctx context.Context, t *passage) outcome {
 	stop := p.showWork(ctx, t)
 	code, reply, err := p.Modules.Invoke(ctx, t.route.Module, actor, p.pass(ctx, t), t.log, request)
 	stop()
+	if t.started != nil {
+		if end := p.began(ctx, t, <-t.started); end != onward {
+			return end
+		}
+	}
 	var question *capability.Asked
 	switch {
 	case errors.As(err, &question):

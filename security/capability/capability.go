@@ -157,6 +157,18 @@ func (s Set) Equal(other Set) bool {
 // Has reports whether a capability is granted at all, in whatever scope.
 func (s Set) Has(name Name) bool { return len(s.granted[name]) > 0 }
 
+// OnlyReads reports whether nothing in the set demands anything of a user: what
+// is done with it changes nothing and shows no secret. It is false for an empty
+// set, of which nothing is known.
+func (s Set) OnlyReads() bool {
+	for name := range s.granted {
+		if NeedOf(name) != (Need{}) {
+			return false
+		}
+	}
+	return len(s.granted) > 0
+}
+
 // Allows reports whether a capability is granted for a container.
 func (s Set) Allows(name Name, target Target) bool {
 	scopes := s.granted[name]
