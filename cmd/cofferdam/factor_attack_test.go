@@ -65,6 +65,60 @@ func TestWhatIsTypedInPlaceOfACode(t *testing.T) {
 	p.hears("That code is right", 2)
 }
 
+// The same while a command waits for its code: what was meant as one is told what
+// a code looks like, and goes; it is not counted, and the command goes on waiting.
+func TestWhatIsTypedWhileACommandWaits(t *testing.T) {
+	s, c := newScene(t), &clock{}
+	name := dockertest.Unique("web")
+	s.has(dockertest.Container{Name: name})
+	b := startBot(t, append(s.managing(c), quick)...)
+	p := b.person(admin, admin)
+	phone := b.enrols(p, c)
+	old := phone.code()
+	c.advance(2 * time.Minute)
+	asked := p.types("/manage " + name)
+	if _, err := p.TapOn(p.since(asked, "running").ID, "⏹ Stop"); err != nil {
+		t.Fatal(err)
+	}
+	prompt := p.since(asked, "A code, please")
+	const shape, unknown = "A code is exactly six digits", "I do not know that command"
+	for _, rule := range []struct {
+		name, text, says string
+		goes, counts     bool
+	}{
+		{"five digits", "12345", shape, true, false},
+		{"five digits, with a slash", "/12345", shape, true, false},
+		{"seven digits", "1234567", shape, true, false},
+		{"full-width digits", "１２３４５６", shape, true, false},
+		{"Arabic digits", "١٢٣٤٥٦", shape, true, false},
+		{"with a blank", "123 456", shape, true, false},
+		{"letters", "abcdef", unknown, false, false},
+		{"digits and letters", "12345a", unknown, false, false},
+		{"an old code", old, "That code is wrong", true, true},
+	} {
+		t.Run(rule.name, func(t *testing.T) {
+			before := b.app.standing(t)
+			typed := p.types(rule.text)
+			p.await(func([]emulator.Message) bool { return p.Last().ID > typed })
+			if answer := p.Last(); !strings.Contains(answer.Text, rule.says) {
+				t.Errorf("answered with %q", answer.Text)
+			}
+			if rule.goes {
+				p.await(func([]emulator.Message) bool { return gone(p, typed) })
+			} else if gone(p, typed) {
+				t.Error("the message was deleted")
+			}
+			if counted := b.app.standing(t) != before; counted != rule.counts {
+				t.Errorf("counted: %v", counted)
+			}
+			if gone(p, prompt.ID) {
+				t.Error("the command does not wait any more")
+			}
+		})
+	}
+	p.expect(p.since(p.types(phone.code()), "Stop "+name+"?"), name)
+}
+
 // standing is how many wrong codes the admin may still send.
 func (a *app) standing(t *testing.T) int {
 	t.Helper()
