@@ -274,6 +274,9 @@ func TestSlowDownIsSaidOnce(t *testing.T) {
 	if done, told := p.said("Main menu"), p.said("Slow down"); done != 8 || told != 1 {
 		t.Errorf("%d answers and %d times «slow down», want 8 and 1", done, told)
 	}
+	if n := b.lines("ratelimit.exceeded", `"trace_id":`); n != 6 {
+		t.Errorf("%d of 6 updates over the limit are in the log", n)
+	}
 }
 
 func TestAFullChatIsToldAndLosesNothingSilently(t *testing.T) {
@@ -286,7 +289,7 @@ func TestAFullChatIsToldAndLosesNothingSilently(t *testing.T) {
 	b.start()
 	p.expect(b.person(admin, admin).says("/back"), "Main menu")
 	p.await(func([]emulator.Message) bool {
-		return p.said("Main menu")+strings.Count(b.log.String(), `"reason":"lane_full"`) == typed
+		return p.said("Main menu")+b.lines("ratelimit.exceeded", `"reason":"lane_full"`) == typed
 	})
 	if n := p.said("Too much is waiting"); n != 1 {
 		t.Errorf("told %d times, want once", n)

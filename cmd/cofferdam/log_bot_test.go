@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"go.uber.org/zap"
@@ -72,6 +74,56 @@ func TestAStrangersNameIsNoSecret(t *testing.T) {
 		if strings.Contains(b.log.String(), text) {
 			t.Errorf("%q is in the log", text)
 		}
+	}
+}
+
+// lines is how many lines of the log are about an event and have the texts.
+func (b *bot) lines(event string, texts ...string) (n int) {
+	for line := range strings.Lines(b.log.String()) {
+		lacks := func(text string) bool { return !strings.Contains(line, text) }
+		if !lacks(`"event":"`+event+`"`) && !slices.ContainsFunc(texts, lacks) {
+			n++
+		}
+	}
+	return n
+}
+
+// Rule D4: each session that ends is in the log, once, with the reason.
+func TestTheEndOfASessionIsLogged(t *testing.T) {
+	c := &clock{}
+	b := startBot(t, onDisk, quick, c.setup)
+	p := b.person(admin, admin)
+	phone := b.enrols(p, c) // which ends with a /logout
+	whose := `"user":"` + scrub.ID(admin) + `"`
+	if n := b.lines("session.closed", `"reason":"logout"`, whose); n != 1 {
+		t.Errorf("a /logout is in the log %d times", n)
+	}
+	for _, rule := range []struct {
+		how, event, reason string
+		end                func()
+	}{
+		{"rights are taken away", "session.closed", `"reason":"rights_changed"`, func() {
+			if err := b.app.pipeline.Forget(t.Context(), func(user, _ int64) bool { return user == admin }); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"ten minutes are over", "session.expired", "", func() { c.advance(10 * time.Minute); b.cleans() }},
+		{"wrong codes", "session.closed", `"reason":"blocked"`, func() {
+			for range 3 {
+				p.says(phone.wrong())
+			}
+		}},
+	} {
+		p.expect(p.says(phone.code()), "That code is right")
+		closed := b.lines("session.closed") + b.lines("session.expired")
+		rule.end()
+		if n := b.lines(rule.event, rule.reason, whose); n != 1 {
+			t.Errorf("%s: in the log %d times", rule.how, n)
+		}
+		if n := b.lines("session.closed") + b.lines("session.expired") - closed; n != 1 {
+			t.Errorf("%s: %d sessions ended, says the log", rule.how, n)
+		}
+		c.advance(time.Minute)
 	}
 }
 
