@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -396,24 +397,24 @@ func TestReloadUnderLoad(t *testing.T) {
 	p.says("/load")
 	ctx, stop := context.WithCancel(t.Context())
 	var reloading sync.WaitGroup
-	reloads := 0
+	var reloads atomic.Int32
 	reloading.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			r.reload(func(f *configFile) {
 				f.limits = fmt.Sprintf("server: {host_calls: %d}", 200+i%2)
 				f.grants = []string{"", "containers: []"}[i%2]
 			})
-			reloads++
+			reloads.Add(1)
 		}
 	})
-	for range 10 {
+	for n := 0; n < 10 || reloads.Load() < 4; n++ {
 		p.expect(p.says("/load"), "Load average")
 		q.expect(q.says("/uptime"), "Uptime")
 	}
 	stop()
 	reloading.Wait()
-	if reloads < 2 || r.told("config.refused") != "" || r.told("update.failed") != "" {
-		t.Errorf("after %d reloads: %s%s", reloads, r.told("config.refused"), r.told("update.failed"))
+	if r.told("config.refused") != "" || r.told("update.failed") != "" {
+		t.Errorf("after %d reloads: %s%s", reloads.Load(), r.told("config.refused"), r.told("update.failed"))
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
+	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 	"github.com/cofferdam-bot/cofferdam/security/access"
+	"github.com/cofferdam-bot/cofferdam/security/totp"
 )
 
 // knock is a message of somebody whom Telegram made up.
@@ -115,4 +117,79 @@ func TestABlockedStrangerStaysBlocked(t *testing.T) {
 	c.advance(access.BlockFor + time.Second)
 	s.expect(s.says("/getmyid"), "5003")
 	b.await("access.unblocked", 1)
+}
+
+// cleans does at once what the bot does every few seconds, and every minute.
+func (b *bot) cleans() {
+	b.t.Helper()
+	b.app.pipeline.Sweep()
+	if err := b.app.store.Prune(b.t.Context(), b.o.now()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// A clock that jumps by an hour takes no block away for good, of a stranger or of
+// codes, and makes none longer than it is; nor does a restart meanwhile.
+func TestBlocksOutliveAClockThatJumps(t *testing.T) {
+	c := &clock{}
+	b := startBot(t, onDisk, quick, c.setup)
+	p, s := b.person(admin, admin), b.person(stranger, stranger)
+	phone := b.enrols(p, c)
+	for range 2 {
+		s.expect(s.says("/containers"), "not on this bot's list")
+	}
+	s.Type("/containers")
+	b.await("access.blocked", 1)
+	p.lately("Somebody who is on no list") // so that it comes between no question and its answer
+	for range 3 {
+		p.says(phone.wrong())
+	}
+	p.hears("one too many", 1)
+
+	silences := 0
+	blocked := func(when string) {
+		t.Helper()
+		s.Type("/getmyid")
+		silences++
+		b.await("access.silenced", silences)
+		// The block was told once; after that a code is met with silence.
+		menus, opened := p.said("Main menu"), p.said("That code is right")
+		p.Type(phone.code())
+		p.Type("/back")
+		p.await(func([]emulator.Message) bool { return p.said("Main menu") > menus })
+		if p.said("That code is right") > opened {
+			t.Errorf("%s: a code was taken", when)
+		}
+	}
+	blocked("at first")
+	for _, rule := range []struct {
+		name     string
+		restarts bool
+	}{
+		{"an hour ahead and back", false}, {"an hour ahead, a restart, and back", true}, {"and again", false},
+	} {
+		c.advance(time.Hour)
+		b.cleans()
+		b.await("access.unblocked", 1) // told once by each process
+		if rule.restarts {
+			b.restart()
+			b.cleans()
+		}
+		c.advance(-time.Hour)
+		b.cleans()
+		blocked(rule.name)
+	}
+	c.advance(-time.Hour)
+	b.cleans()
+	blocked("an hour back")
+	b.restart()
+	blocked("an hour back, after a restart")
+
+	c.advance(totp.BlockFor + time.Second)
+	p.expect(p.says(phone.code()), "That code was used already") // the clock was ahead when it enrolled
+	c.advance(access.BlockFor - totp.BlockFor)
+	b.cleans()
+	s.expect(s.says("/getmyid"), "5003")
+	c.advance(2 * time.Minute)
+	p.expect(p.says(phone.code()), "That code is right")
 }
