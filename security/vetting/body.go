@@ -115,6 +115,9 @@ func (d *decoder) blockIn(i *Instruction) {
 	if len(d.flow.open) > maxNesting {
 		d.fail(i.Start, "nesting", "more than %d blocks in each other", maxNesting)
 	}
+	if d.flow.loops > maxLoops {
+		d.fail(i.Start, "nesting", "more than %d loops in each other", maxLoops)
+	}
 }
 
 func (d *decoder) call(i *Instruction) {

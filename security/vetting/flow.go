@@ -10,6 +10,7 @@ type flow struct {
 	places int // at which ways of control part or meet
 	work   int // what the compiler has to do for them
 	labels int // of all br_table
+	loops  int // that are open
 }
 
 // frame is an open block: below it are values that it does not touch.
@@ -25,11 +26,14 @@ func (w *flow) begin(locals int) {
 
 func (w *flow) push(n int) { w.height = max(w.height+n, 0) }
 
+// loopsPlaces are how many places more a loop has when it is metered.
+const loopsPlaces = 4
+
 // join counts places at which ways of control part or meet. To each of them the
 // compiler carries every value that is alive, and it compares them with each
 // other, though that takes it less.
 func (w *flow) join(places int) {
-	w.work += places * (w.locals + w.height + w.places/pairsOfPlaces)
+	w.work += places * (w.locals + w.height + w.places/pairsOfPlaces) * (roundsOfLoops + w.loops) / roundsOfLoops
 	w.places += places
 }
 
@@ -40,7 +44,8 @@ func (w *flow) block(op Opcode, params, results int) {
 	}
 	w.join(1)
 	if op == OpLoop {
-		w.join(1) // a meter's
+		w.join(loopsPlaces)
+		w.loops++
 	}
 	w.push(-params)
 	w.open = append(w.open, frame{op, params, results, w.height})
@@ -63,6 +68,9 @@ func (w *flow) otherwise() bool {
 func (w *flow) end() {
 	f := w.open[len(w.open)-1]
 	w.open = w.open[:len(w.open)-1]
+	if f.op == OpLoop {
+		w.loops--
+	}
 	w.height = f.below + f.results
 }
 

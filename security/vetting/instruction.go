@@ -1,5 +1,7 @@
 package vetting
 
+import "iter"
+
 // Opcode is an instruction's code. Codes after the prefix 0xfc are 0xfc00 and
 // on.
 type Opcode uint16
@@ -234,6 +236,18 @@ func (r *reader) targets(i *Instruction) {
 		i.B = max(i.B, r.u32())
 	}
 	i.B = max(i.B, r.u32())
+}
+
+// Labels returns the labels of a br_table, the last one too.
+func (f *File) Labels(i *Instruction) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		r := reader{file: f.Bytes, pos: i.Start + 1, end: i.End, section: "code"}
+		for range r.u32() + 1 {
+			if !yield(r.u32()) {
+				return
+			}
+		}
+	}
 }
 
 // zero reads the byte in which later versions number memories.

@@ -51,6 +51,7 @@ const (
 	// Known: 967, for a jump table of 964 labels, which is how Go comes back
 	// into a function.
 	maxNesting = 3000
+	maxLoops   = 16   // in each other; known: 6
 	maxTargets = 4096 // of one br_table
 	maxLabels  = 8192 // of all in one body
 
@@ -64,4 +65,5 @@ const (
 	maxWork       = 250_000
 	maxAllWork    = 6_000_000
 	pairsOfPlaces = 32
+	roundsOfLoops = 4
 )

@@ -5,6 +5,7 @@ import "github.com/cofferdam-bot/cofferdam/security/vetting"
 // Instructions that only the meter adds.
 const (
 	opDrop          = 0x1a
+	opI64LtS        = 0x53
 	opI64GeS        = 0x59
 	opI64Add        = 0x7c
 	opI64Sub        = 0x7d
@@ -20,13 +21,14 @@ type body struct {
 	results  []vetting.ValueType
 	costs    []uint32 // of what is in no loop, then of each loop in its order
 	open     []int    // of each open block, the index in costs
-	loops    int      // that were met
-	straight bool     // whether the code runs straight into its first loop
-	bulk     bool     // whether there are bulk operations
-	left     uint32   // the added i64 local: the fuel that is left
-	length   uint32   // the added i32 local: of a bulk operation
-	slots    int64    // what the frame takes of the depth
-	nested   bool     // whether the depth is counted
+	loops    loops
+	copied   int    // up to where the file was copied
+	straight bool   // whether the code runs straight into its first loop
+	bulk     bool   // whether there are bulk operations
+	left     uint32 // the added i64 local: the fuel that is left
+	length   uint32 // the added i32 local: of a bulk operation
+	slots    int64  // what the frame takes of the depth
+	nested   bool   // whether the depth is counted
 }
 
 func (w *writer) code() {
@@ -96,14 +98,14 @@ func (w *writer) writeBody() {
 	b := &w.body
 	w.locals()
 	if b.straight && b.costs[0] <= b.costs[1] {
-		// The loop takes both, in each round: too much, but at most twice, and
-		// it saves most functions of a Go guest one of two charges in a row.
+		// The loop takes both in each round: too much, but at most twice, and it
+		// saves most functions of a Go guest one of two charges in a row.
 		b.costs[1] += b.costs[0]
 	} else {
 		w.charge(int64(b.costs[0]))
 	}
 	if !b.nested {
-		w.instructions(int(b.End))
+		w.instructions()
 		return
 	}
 	w.enter()
@@ -111,7 +113,7 @@ func (w *writer) writeBody() {
 	w.resultType()
 	// The block ends where the function did, and labels count from inside, so
 	// that a branch to the function's end now goes to the block's.
-	w.instructions(int(b.End))
+	w.instructions()
 	w.leave()
 	w.op(vetting.OpEnd)
 }
@@ -146,48 +148,55 @@ func (w *writer) resultType() {
 }
 
 // instructions writes the code with what is added to it.
-func (w *writer) instructions(end int) {
+func (w *writer) instructions() {
 	b := &w.body
+	b.copied = int(b.Code)
+	b.loops.begin()
 	var i vetting.Instruction
-	copied, open := int(b.Code), 0
-	b.loops = 0
 	for code := w.f.Code(b.index); code.Next(&i); {
-		switch i.Op {
-		case vetting.OpBlock, vetting.OpIf:
-			open++
-		case vetting.OpEnd:
-			open--
-		case vetting.OpLoop:
-			open++
-			w.copy(copied, i.End)
-			b.loops++
-			w.charge(int64(b.costs[b.loops]))
-			copied = i.End
-		case vetting.OpCall, vetting.OpRefFunc:
-			w.copy(copied, i.Start)
-			w.op(i.Op)
-			w.u32(w.function(i.A))
-			copied = i.End
-		case vetting.OpReturn:
-			if b.nested {
-				w.copy(copied, i.Start)
-				w.op(vetting.OpBr)
-				w.u32(uint32(open))
-				copied = i.End
-			}
-		case vetting.OpMemoryGrow:
-			w.copy(copied, i.Start)
-			w.charge(growCost)
-			copied = i.Start
-		default:
-			if isBulk(i.Op) {
-				w.copy(copied, i.Start)
-				w.chargeLength(i.Op)
-				copied = i.Start
-			}
+		w.instruction(&i)
+	}
+	w.until(int(b.End), int(b.End))
+}
+
+func (w *writer) instruction(i *vetting.Instruction) {
+	b := &w.body
+	switch i.Op {
+	case vetting.OpBlock, vetting.OpIf:
+		b.loops.open()
+	case vetting.OpLoop:
+		w.until(i.Start, i.End)
+		w.loop(i)
+	case vetting.OpEnd:
+		w.end(i)
+	case vetting.OpBr, vetting.OpBrIf, vetting.OpBrTable:
+		w.branch(i)
+	case vetting.OpReturn:
+		if b.nested {
+			w.until(i.Start, i.End)
+			w.op(vetting.OpBr)
+			w.u32(b.loops.whole())
+		}
+	case vetting.OpCall, vetting.OpRefFunc:
+		w.until(i.Start, i.End)
+		w.op(i.Op)
+		w.u32(w.function(i.A))
+	case vetting.OpMemoryGrow:
+		w.until(i.Start, i.Start)
+		w.charge(growCost)
+	default:
+		if isBulk(i.Op) {
+			w.until(i.Start, i.Start)
+			w.chargeLength(i.Op)
 		}
 	}
-	w.copy(copied, end)
+}
+
+// until copies what is not copied yet, to end, and leaves out what is before
+// next.
+func (w *writer) until(end, next int) {
+	w.copy(w.body.copied, end)
+	w.body.copied = next
 }
 
 // charge takes so many instructions from the fuel, and ticks if there were
@@ -217,15 +226,18 @@ func (w *writer) chargeLength(op vetting.Opcode) {
 
 // settle subtracts the cost on the stack from the fuel under it.
 func (w *writer) settle() {
-	left := w.body.left
 	w.out = append(w.out, opI64Sub)
-	w.local(vetting.OpLocalTee, left)
+	w.local(vetting.OpLocalTee, w.body.left)
 	w.global(vetting.OpGlobalSet, w.fuel)
-	w.ifNegative(func() {
-		w.local(vetting.OpLocalGet, left)
-		w.callTick()
-		w.global(vetting.OpGlobalSet, w.fuel)
-	})
+	w.local(vetting.OpLocalGet, w.body.left)
+	w.unlessNegative(w.refuel)
+}
+
+// refuel ticks with the fuel that is left.
+func (w *writer) refuel() {
+	w.local(vetting.OpLocalGet, w.body.left)
+	w.callTick()
+	w.global(vetting.OpGlobalSet, w.fuel)
 }
 
 // enter takes the function's slots from the depth, and leave gives them back.
@@ -235,7 +247,8 @@ func (w *writer) enter() {
 	w.out = append(w.out, opI64Sub)
 	w.local(vetting.OpLocalTee, w.body.left)
 	w.global(vetting.OpGlobalSet, w.depth)
-	w.ifNegative(func() {
+	w.local(vetting.OpLocalGet, w.body.left)
+	w.unlessNegative(func() {
 		w.i64(TooDeep)
 		w.callTick()
 		w.out = append(w.out, opDrop)
@@ -249,14 +262,14 @@ func (w *writer) leave() {
 	w.global(vetting.OpGlobalSet, w.depth)
 }
 
-// ifNegative has the usual case first: the runtime allocates registers for what
-// follows as the first half leaves them, and in the other one a call takes them
-// all.
-func (w *writer) ifNegative(then func()) {
-	w.local(vetting.OpLocalGet, w.body.left)
+// unlessNegative goes on if the i64 on the stack is not negative, and otherwise
+// does what is to be done. The usual case stands first: the runtime has its
+// values in the registers where that one leaves them, and the other one, with
+// a call, leaves them in none.
+func (w *writer) unlessNegative(otherwise func()) {
 	w.i64(0)
 	w.out = append(w.out, opI64GeS, byte(vetting.OpIf), noResults, byte(vetting.OpElse))
-	then()
+	otherwise()
 	w.op(vetting.OpEnd)
 }
 
