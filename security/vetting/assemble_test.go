@@ -45,9 +45,6 @@ func section(id byte, entries ...[]byte) []byte {
 // raw is a section with these contents.
 func raw(id byte, contents ...[]byte) []byte { return append([]byte{id}, sized(join(contents...))...) }
 
-// nothing stands for a section that is left out.
-func without(id byte) []byte { return []byte{id}[:1:1] }
-
 func functionType(params, results string) []byte {
 	return join([]byte{0x60}, sized([]byte(params)), sized([]byte(results)))
 }
@@ -91,6 +88,7 @@ var (
 	dropped    = []byte{0x1a}
 	closed     = []byte{0x0b}
 	opened     = []byte{0x02, 0x40}
+	looped     = []byte{0x03, 0x40}
 	atZero     = []byte{0x41, 0, 0x0b} // an offset
 	huge       = []byte{0xff, 0xff, 0xff, 0xff, 0x0f}
 	tableOfTen = section(SectionTable, []byte{FuncRef, 0, 10})

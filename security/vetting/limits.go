@@ -57,11 +57,14 @@ const (
 
 	// The compiler carries each local to each place at which ways of control
 	// meet, so that 4,000 locals in a body of 95 KB take it 149 s and 2 GB; what
-	// is on the stack counts as locals do. And it compares the places with each
-	// other, so that 10,000 take it a minute, however few the locals: 32 such
-	// pairs take as long as a local at a place. Known: 76,392 of Go, 114,060 of a C
-	// guest that was not optimized; 2,238,868 in a whole Go guest of 3.9 MB. The
-	// most that a body may have takes the compiler half a second.
+	// is on the stack counts as locals do. It compares the places with each
+	// other, so that 10,000 take it a minute however few the locals are: 32 such
+	// pairs count as a local at a place. And it goes over a body again for
+	// loops in loops, so that 381 in each other take it 16 s: four of them make
+	// a place count twice.
+	// Known: 95,173 of Go, 114,060 of a C guest that was not optimized; 2,793,480
+	// in a whole Go guest of 3.9 MB. The most that a body may have takes the
+	// compiler a second with meters, so that a whole file takes it half a minute.
 	maxWork       = 250_000
 	maxAllWork    = 6_000_000
 	pairsOfPlaces = 32

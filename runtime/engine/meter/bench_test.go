@@ -3,8 +3,10 @@ package meter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 
 // largest returns the largest built-in module, or that with the name.
 func largest(t testing.TB, name string) []byte {
+	t.Helper()
 	files, err := modules.Builtin()
 	if errors.Is(err, modules.ErrNotBuilt) && os.Getenv("COFFERDAM_CI") == "" {
 		t.Skip("the modules are not built: run `make modules`")
@@ -48,6 +51,62 @@ func BenchmarkRewrite(b *testing.B) {
 		if _, err := Rewrite(f, Options{ExportGlobals: true, Detach: true}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkLargestBody compiles, as they are and metered, the functions that
+// take the compiler longest among those that the scanner admits: locals that
+// are carried over as many blocks, loops, or calls as there may be.
+func BenchmarkLargestBody(b *testing.B) {
+	for _, shape := range []struct {
+		name  string
+		parts func(n int) []byte
+	}{
+		{"blocks", func(n int) []byte { return times(n, block(get(0), brIf(0), get(0), i32(1), add, set(1))) }},
+		{"loops", func(n int) []byte { return times(n, loop(get(1), brIf(0))) }},
+		{"loops-in-loops", func(n int) []byte { return ops(times(n/16, nested(16)), nested(n%16)) }},
+		{"grows", func(n int) []byte { return times(n, ops(i32(0), grow, drop)) }},
+	} {
+		for _, locals := range []int{3, 200, 990} {
+			largest := function{name: "f", typ: "i:i", locals: strings.Repeat("i", locals)}
+			n := sort.Search(20_000, func(n int) bool {
+				largest.code = withLocals(locals, shape.parts(n+1))
+				_, err := vetting.Scan(assemble(largest), vetting.Limits{MemoryPages: 1})
+				return err != nil
+			})
+			largest.code = withLocals(locals, shape.parts(n))
+			wasm := assemble(largest)
+			b.Run(fmt.Sprintf("%s-%d/locals-%d/bare", shape.name, n, locals), func(b *testing.B) { compile(b, wasm) })
+			b.Run(fmt.Sprintf("%s-%d/locals-%d/metered", shape.name, n, locals), func(b *testing.B) { compile(b, rewrite(b, wasm, Options{}).Wasm) })
+		}
+	}
+}
+
+func nested(loops int) []byte {
+	code := nop
+	for range loops {
+		code = loop(code, get(1), brIf(0))
+	}
+	return code
+}
+
+// withLocals sets each local before the code, and needs it after.
+func withLocals(n int, code []byte) []byte {
+	var before, after []byte
+	for l := range n {
+		before = append(before, ops(get(0), i32(l), add, set(l+1))...)
+		after = append(after, ops(get(l+1), get(0), add, set(0))...)
+	}
+	return ops(before, code, after, get(0))
+}
+
+func compile(b *testing.B, wasm []byte) {
+	for b.Loop() {
+		r := wazero.NewRuntimeWithConfig(b.Context(), wazero.NewRuntimeConfigCompiler().WithCoreFeatures(coreFeatures))
+		if _, err := r.CompileModule(b.Context(), wasm); err != nil {
+			b.Fatal(err)
+		}
+		r.Close(b.Context())
 	}
 }
 
@@ -115,18 +174,23 @@ type guest struct {
 // request is what the guest of the built-in module handles.
 const request = `{"v":1,"command":"getmyid","actor":{"id":17,"role":"user","name":"Ada"},"chat":{"id":17,"private":true},"time":1767225600000}`
 
-func newGuest(b *testing.B, wasm []byte, way string) *guest {
-	b.Helper()
+func newGuest(t testing.TB, wasm []byte, way string) *guest {
+	t.Helper()
 	g := &guest{way: way}
-	f := scan(b, wasm)
-	if way == "metered" {
-		wasm = rewrite(b, wasm, Options{ExportGlobals: true}).Wasm
+	f := scan(t, wasm)
+	var m Metered
+	if way == "metered" || way == "detached" {
+		m = rewrite(t, wasm, Options{ExportGlobals: true, Detach: way == "detached"})
+		wasm = m.Wasm
 	}
-	ctx := b.Context()
-	config := wazero.NewRuntimeConfigCompiler().WithCoreFeatures(coreFeatures).WithCloseOnContextDone(way == "closing")
-	r := wazero.NewRuntimeWithConfig(ctx, config)
-	b.Cleanup(func() { r.Close(context.Background()) })
-	hostTicks(b, r, func(left int64) int64 { return left + 1_000_000 })
+	ctx := t.Context()
+	config := wazero.NewRuntimeConfigCompiler()
+	if way == "detached" { // a test, which has no time to compile
+		config = wazero.NewRuntimeConfigInterpreter()
+	}
+	r := wazero.NewRuntimeWithConfig(ctx, config.WithCoreFeatures(coreFeatures).WithCloseOnContextDone(way == "closing"))
+	t.Cleanup(func() { r.Close(context.Background()) })
+	hostTicks(t, r, func(left int64) int64 { return left + 1_000_000 })
 	wasi_snapshot_preview1.MustInstantiate(ctx, r)
 	host := r.NewHostModuleBuilder("cofferdam")
 	for _, i := range f.Imports {
@@ -135,12 +199,21 @@ func newGuest(b *testing.B, wasm []byte, way string) *guest {
 		}
 	}
 	if _, err := host.Instantiate(ctx); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	var err error
-	// Go's clock and scheduler would not run without the real ones.
-	if g.Module, err = r.InstantiateWithConfig(ctx, wasm, wazero.NewModuleConfig().WithStartFunctions("_initialize").WithSysNanotime().WithSysWalltime()); err != nil {
-		b.Fatal(err)
+	// Go's scheduler needs a clock that moves.
+	g.Module, err = r.InstantiateWithConfig(ctx, wasm, wazero.NewModuleConfig().WithStartFunctions().WithSysNanotime().WithSysWalltime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range m.Segments {
+		g.Memory().Write(s.Offset, s.Bytes)
+	}
+	if f := g.ExportedFunction("_initialize"); f != nil {
+		if _, err := f.Call(ctx); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return g
 }

@@ -276,3 +276,14 @@ func TestRewrittenIsNotScanned(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A Go guest with meters, and with its data put in place by the host, replies
+// as it does without.
+func TestGoGuestRuns(t *testing.T) {
+	g := newGuest(t, largest(t, "core"), "detached")
+	for range 3 {
+		if err := handle(t.Context(), g); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
