@@ -60,16 +60,15 @@ func leb(n int) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 func ops(parts ...[]byte) []byte { return slices.Concat(parts...) }
 
 var (
-	unreachable = []byte{0x00}
-	nop         = []byte{0x01}
-	end         = []byte{0x0b}
-	ret         = []byte{0x0f}
-	add         = []byte{0x6a}
-	sub         = []byte{0x6b}
-	less        = []byte{0x48} // signed
-	fill        = []byte{0xfc, 11, 0}
-	grow        = []byte{0x40, 0}
-	drop        = []byte{0x1a}
+	nop  = []byte{0x01}
+	end  = []byte{0x0b}
+	ret  = []byte{0x0f}
+	add  = []byte{0x6a}
+	sub  = []byte{0x6b}
+	less = []byte{0x48} // signed
+	fill = []byte{0xfc, 11, 0}
+	grow = []byte{0x40, 0}
+	drop = []byte{0x1a}
 )
 
 func get(n int) []byte  { return ops([]byte{0x20}, leb(n)) }

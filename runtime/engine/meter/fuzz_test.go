@@ -45,8 +45,8 @@ func FuzzRewrite(f *testing.F) {
 	})
 }
 
-// smallModules are the specification's, which have every instruction, and
-// those of the other tests.
+// smallModules are some of the specification's, which have every instruction,
+// and those of the other tests. TestSpecification takes all.
 func smallModules(f *testing.F) [][]byte {
 	paths, err := filepath.Glob(filepath.Join(specificationFolder(f), "v2", "testdata", "*.wasm"))
 	if err != nil || len(paths) < 1000 {
@@ -55,7 +55,8 @@ func smallModules(f *testing.F) [][]byte {
 	modules := [][]byte{assemble(fib), assemble(
 		function{name: "run", typ: "iI:iI", locals: "ii", code: ops(countdown(i32(0), i32(0), i32(9), fill), i32(1), []byte{0x42, 2}, ret)},
 	)}
-	for _, path := range paths {
+	for i := 0; i < len(paths); i += 8 {
+		path := paths[i]
 		wasm, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)

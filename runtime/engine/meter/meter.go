@@ -18,7 +18,7 @@ import (
 // (i64) -> i64. It is called with what is left of the fuel, less than zero, and
 // returns how much there is now: less than zero, and it is asked again. If calls
 // are nested too deeply it is called with [TooDeep] and must not return. The
-// host ends an invocation by a panic, or by closing the module.
+// host ends an invocation by a panic with an error, which the call returns.
 const (
 	ImportModule = vetting.ReservedModule
 	ImportTick   = "tick"
@@ -59,8 +59,8 @@ type Metered struct {
 	// asked for; the last two are the meter's.
 	Globals []Global
 	// Fuel and Depth are the names among Globals of the fuel, which is 0 at
-	// first, so that the host is asked at once, and of the slots that are left
-	// of [Depth]. A trap leaves both as they are.
+	// first, so that the host is asked soon, and of the slots that are left of
+	// [Depth]. A trap leaves both as they are.
 	Fuel, Depth string
 	// Segments are what was detached, in the order in which to copy them.
 	Segments []Segment
