@@ -9,6 +9,7 @@ const (
 	opI64GeS        = 0x59
 	opI64Add        = 0x7c
 	opI64Sub        = 0x7d
+	opI64Or         = 0x84
 	opI64ShrU       = 0x88
 	opI64ExtendI32U = 0xad
 	noResults       = 0x40
@@ -32,15 +33,13 @@ type body struct {
 }
 
 func (w *writer) code() {
-	if len(w.f.Bodies) == 0 {
-		return
-	}
 	w.section(vetting.SectionCode, func() {
-		w.u32(uint32(len(w.f.Bodies)))
+		w.u32(uint32(len(w.f.Bodies) + 1))
 		for i := range w.f.Bodies {
 			w.measure(i)
 			w.sized(w.writeBody)
 		}
+		w.sized(w.writeAsk)
 	})
 }
 
@@ -97,25 +96,38 @@ func (w *writer) weigh() {
 func (w *writer) writeBody() {
 	b := &w.body
 	w.locals()
-	if b.straight && b.costs[0] <= b.costs[1] {
-		// The loop takes both in each round: too much, but at most twice, and it
-		// saves most functions of a Go guest one of two charges in a row.
-		b.costs[1] += b.costs[0]
-	} else {
-		w.charge(int64(b.costs[0]))
-	}
+	w.enter()
 	if !b.nested {
 		w.instructions()
 		return
 	}
-	w.enter()
 	w.op(vetting.OpBlock)
 	w.resultType()
 	// The block ends where the function did, and labels count from inside, so
 	// that a branch to the function's end now goes to the block's.
 	w.instructions()
-	w.leave()
+	w.take(w.depth, -b.slots)
 	w.op(vetting.OpEnd)
+}
+
+// enter charges what is in no loop, and takes the function's slots from the
+// depth. Code that runs straight into a loop leaves the first to that loop,
+// which takes it in each round: too much, but at most twice. It saves most
+// functions of a Go guest one of two charges in a row.
+func (w *writer) enter() {
+	b := &w.body
+	b.straight = b.straight && b.costs[0] <= b.costs[1]
+	if b.straight {
+		b.costs[1] += b.costs[0]
+	} else {
+		w.take(w.fuel, int64(b.costs[0]))
+	}
+	if b.nested {
+		w.take(w.depth, b.slots)
+	}
+	if !b.straight {
+		w.check(b.nested)
+	}
 }
 
 func (w *writer) locals() {
@@ -199,12 +211,11 @@ func (w *writer) until(end, next int) {
 	w.body.copied = next
 }
 
-// charge takes so many instructions from the fuel, and ticks if there were
-// fewer.
+// charge takes so many instructions from the fuel, and asks the host if there
+// were fewer.
 func (w *writer) charge(cost int64) {
-	w.global(vetting.OpGlobalGet, w.fuel)
-	w.i64(cost)
-	w.settle()
+	w.take(w.fuel, cost)
+	w.check(false)
 }
 
 // chargeLength charges the length that is the last operand of a bulk
@@ -221,45 +232,28 @@ func (w *writer) chargeLength(op vetting.Opcode) {
 		w.i64(3)
 		w.out = append(w.out, opI64ShrU)
 	}
-	w.settle()
-}
-
-// settle subtracts the cost on the stack from the fuel under it.
-func (w *writer) settle() {
 	w.out = append(w.out, opI64Sub)
-	w.local(vetting.OpLocalTee, w.body.left)
 	w.global(vetting.OpGlobalSet, w.fuel)
-	w.local(vetting.OpLocalGet, w.body.left)
-	w.unlessNegative(w.refuel)
+	w.check(false)
 }
 
-// refuel ticks with the fuel that is left.
-func (w *writer) refuel() {
-	w.local(vetting.OpLocalGet, w.body.left)
-	w.callTick()
-	w.global(vetting.OpGlobalSet, w.fuel)
-}
-
-// enter takes the function's slots from the depth, and leave gives them back.
-func (w *writer) enter() {
-	w.global(vetting.OpGlobalGet, w.depth)
-	w.i64(w.body.slots)
+// take subtracts n from a counter.
+func (w *writer) take(counter uint32, n int64) {
+	w.global(vetting.OpGlobalGet, counter)
+	w.i64(n)
 	w.out = append(w.out, opI64Sub)
-	w.local(vetting.OpLocalTee, w.body.left)
-	w.global(vetting.OpGlobalSet, w.depth)
-	w.local(vetting.OpLocalGet, w.body.left)
-	w.unlessNegative(func() {
-		w.i64(TooDeep)
-		w.callTick()
-		w.out = append(w.out, opDrop)
-	})
+	w.global(vetting.OpGlobalSet, counter)
 }
 
-func (w *writer) leave() {
-	w.global(vetting.OpGlobalGet, w.depth)
-	w.i64(w.body.slots)
-	w.out = append(w.out, opI64Add)
-	w.global(vetting.OpGlobalSet, w.depth)
+// check asks the host if the fuel is negative or, where it was taken from, the
+// depth.
+func (w *writer) check(depth bool) {
+	w.global(vetting.OpGlobalGet, w.fuel)
+	if depth {
+		w.global(vetting.OpGlobalGet, w.depth)
+		w.out = append(w.out, opI64Or)
+	}
+	w.unlessNegative(func() { w.call(w.ask) })
 }
 
 // unlessNegative goes on if the i64 on the stack is not negative, and otherwise
@@ -273,9 +267,28 @@ func (w *writer) unlessNegative(otherwise func()) {
 	w.op(vetting.OpEnd)
 }
 
-func (w *writer) callTick() {
+// writeAsk writes a function that the module gets in addition: it calls tick
+// for what is negative. It keeps the code short from where it is called.
+func (w *writer) writeAsk() {
+	w.u32(0) // locals
+	w.global(vetting.OpGlobalGet, w.depth)
+	w.unlessNegative(func() {
+		w.i64(TooDeep)
+		w.call(w.tick)
+		w.out = append(w.out, opDrop)
+	})
+	w.global(vetting.OpGlobalGet, w.fuel)
+	w.unlessNegative(func() {
+		w.global(vetting.OpGlobalGet, w.fuel)
+		w.call(w.tick)
+		w.global(vetting.OpGlobalSet, w.fuel)
+	})
+	w.op(vetting.OpEnd)
+}
+
+func (w *writer) call(function uint32) {
 	w.op(vetting.OpCall)
-	w.u32(w.tick)
+	w.u32(function)
 }
 
 func (w *writer) global(op vetting.Opcode, index uint32) {

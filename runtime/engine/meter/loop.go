@@ -5,13 +5,13 @@ import "github.com/cofferdam-bot/cofferdam/security/vetting"
 // A loop is put into another one, to which it goes back when the fuel is spent:
 //
 //	loop                ;; the added one
-//	  tick if fuel < 0
+//	  ask if fuel < 0
 //	  loop
 //	    go back to the added one if fuel < 0
 //	    fuel -= cost
 //	    ...
 //
-// For a call, which a tick is, the runtime keeps in memory whatever is needed
+// For a call, with which it asks, the runtime keeps in memory whatever is needed
 // after it. So there must be none in a loop that is to be fast: with one, loops
 // took twice as long. Labels that lead out of the loop count one more.
 
@@ -48,14 +48,15 @@ func (l *loops) close() bool {
 // loop writes the beginning of a loop.
 func (w *writer) loop(i *vetting.Instruction) {
 	b := &w.body
+	b.loops.met++
 	typ := w.f.Bytes[i.Start+1 : i.End]
 	w.op(vetting.OpLoop)
 	w.out = append(w.out, typ...)
-	w.fuelLeft()
-	w.unlessNegative(w.refuel)
+	w.check(b.nested && b.straight && b.loops.met == 1)
 	w.op(vetting.OpLoop)
 	w.out = append(w.out, typ...)
-	w.fuelLeft()
+	w.global(vetting.OpGlobalGet, w.fuel)
+	w.local(vetting.OpLocalTee, b.left)
 	if i.Inline == 0 && len(w.f.Types[i.A].Params) > 0 {
 		// Only from here the parameters can be taken back.
 		w.i64(0)
@@ -63,19 +64,12 @@ func (w *writer) loop(i *vetting.Instruction) {
 	} else {
 		w.unlessNegative(func() { w.out = append(w.out, byte(vetting.OpBr), 2) })
 	}
-	b.loops.met++
 	w.local(vetting.OpLocalGet, b.left)
 	w.i64(int64(b.costs[b.loops.met]))
 	w.out = append(w.out, opI64Sub)
 	w.global(vetting.OpGlobalSet, w.fuel)
 	b.loops.added++
 	b.loops.open()
-}
-
-// fuelLeft leaves the fuel on the stack and in its local.
-func (w *writer) fuelLeft() {
-	w.global(vetting.OpGlobalGet, w.fuel)
-	w.local(vetting.OpLocalTee, w.body.left)
 }
 
 // end writes the end of a block.

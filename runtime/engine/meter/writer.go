@@ -11,10 +11,12 @@ type writer struct {
 	f           *vetting.File
 	out         []byte
 	tick        uint32 // the import's index; functions from there on move up
+	ask         uint32 // the function's that is added after all others
 	fuel, depth uint32 // the globals' indexes
 	types       []byte // entries that are added to the types
 	typesAdded  uint32
 	tickType    uint32
+	askType     uint32
 	wrappers    map[string]uint32 // types () -> results, by the results
 	scratch     []byte
 	body        body
@@ -23,7 +25,9 @@ type writer struct {
 func newWriter(f *vetting.File) *writer {
 	n := uint32(len(f.Globals))
 	w := &writer{f: f, tick: uint32(f.ImportedFunctions), fuel: n, depth: n + 1, wrappers: map[string]uint32{}}
+	w.ask = w.tick + 1 + uint32(len(f.Bodies))
 	w.tickType = w.addType([]byte{vetting.I64}, []byte{vetting.I64})
+	w.askType = w.addType(nil, nil)
 	for i := range f.Bodies {
 		if results := f.Types[f.Bodies[i].Type].Results; len(results) > 1 && w.wrappers[string(results)] == 0 {
 			w.wrappers[string(results)] = w.addType(nil, results)
@@ -46,7 +50,7 @@ func (w *writer) module(o Options) {
 	w.out = append(w.out, "\x00asm\x01\x00\x00\x00"...)
 	w.extended(vetting.SectionType, int(w.typesAdded), w.types)
 	w.extended(vetting.SectionImport, 1, w.tickImport())
-	w.copied(vetting.SectionFunction)
+	w.extended(vetting.SectionFunction, 1, binary.AppendUvarint(nil, uint64(w.askType)))
 	w.copied(vetting.SectionTable)
 	w.copied(vetting.SectionMemory)
 	w.globals()
@@ -90,9 +94,6 @@ func (w *writer) extended(id byte, n int, entries []byte) {
 	s := w.f.Section(id)
 	if s == nil {
 		s = &vetting.Section{}
-	}
-	if s.Count+n == 0 {
-		return
 	}
 	w.section(id, func() {
 		w.u32(uint32(s.Count + n))
