@@ -31,7 +31,7 @@ func (c crime) judge(t *testing.T, s *stage, outcomes []outcome, err error) {
 		}
 		switch kind {
 		case "fault":
-			judgeFault(t, rest, o)
+			c.judgeFault(t, rest, o)
 		case "answer":
 			judgeAnswer(t, rest, o)
 		case "harmless":
@@ -72,13 +72,16 @@ func (c crime) judgeRefusal(t *testing.T, rest string, err error) {
 	}
 }
 
-func judgeFault(t *testing.T, want string, o outcome) {
+func (c crime) judgeFault(t *testing.T, want string, o outcome) {
 	t.Helper()
 	code, reason, _ := strings.Cut(want, ": ")
 	var fault *Fault
 	if !errors.As(o.err, &fault) || fault.Code.String() != code || !strings.Contains(fault.Reason, reason) {
 		t.Errorf("ended with %v and the answer %v %q, want a fault %s", o.err, o.answer.Code, o.answer.Reply, want)
 		return
+	}
+	if fault.Blame != (c.facts["blame"] != "nobody") {
+		t.Errorf("%v: blame %v", fault, fault.Blame)
 	}
 	if strings.ContainsAny(fault.Reason, "\n\r\x1b") || strings.Contains(fault.Reason, "goroutine ") || strings.Contains(fault.Reason, ".go:") {
 		t.Errorf("reason %q is not fit for a log", fault.Reason)
