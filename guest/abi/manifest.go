@@ -75,6 +75,12 @@ type LimitRequest struct {
 	MemoryMiB int `json:"memory_mib,omitempty" yaml:"memory_mib"`
 	TimeoutMS int `json:"timeout_ms,omitempty" yaml:"timeout_ms"`
 	HostCalls int `json:"host_calls,omitempty" yaml:"host_calls"`
+	ReplyKiB  int `json:"reply_kib,omitempty" yaml:"reply_kib"`
+	LogKiB    int `json:"log_kib,omitempty" yaml:"log_kib"`
+	// Concurrency is how many requests are handled at the same time.
+	Concurrency int `json:"concurrency,omitempty" yaml:"concurrency"`
+	// Fuel is work, about a unit for an instruction.
+	Fuel int64 `json:"fuel,omitempty" yaml:"fuel"`
 }
 
 // Bounds of a manifest: generous for people, small for machines.
@@ -88,7 +94,9 @@ const (
 	maxMenuRow     = 16
 	maxMenuLabel   = 40
 	maxAliases     = 8
-	maxLimitMiB    = 4096
+	maxLimitMiB    = 4095
+	maxLimitKiB    = 16 << 10
+	maxLimitAtOnce = 1000
 	maxLimitMS     = 600_000
 	maxLimitCalls  = 100_000
 	maxManifestLen = 64 << 10
@@ -114,9 +122,11 @@ func (m Manifest) Check() error {
 		fault("at most %d commands and %d capabilities", maxCommands, maxCapability)
 		return errors.Join(faults...)
 	}
-	if m.Limits.MemoryMiB < 0 || m.Limits.MemoryMiB > maxLimitMiB || m.Limits.TimeoutMS < 0 || m.Limits.TimeoutMS > maxLimitMS ||
-		m.Limits.HostCalls < 0 || m.Limits.HostCalls > maxLimitCalls {
-		fault("limits: 0 to %d MiB, %d ms, %d host calls", maxLimitMiB, maxLimitMS, maxLimitCalls)
+	l := m.Limits
+	if !within(l.MemoryMiB, maxLimitMiB) || !within(l.TimeoutMS, maxLimitMS) || !within(l.HostCalls, maxLimitCalls) ||
+		!within(l.ReplyKiB, maxLimitKiB) || !within(l.LogKiB, maxLimitKiB) || !within(l.Concurrency, maxLimitAtOnce) || l.Fuel < 0 {
+		fault("limits: 0 to %d MiB, %d ms, %d host calls, %d KiB of reply and of log, %d at once, and fuel",
+			maxLimitMiB, maxLimitMS, maxLimitCalls, maxLimitKiB, maxLimitAtOnce)
 	}
 	seen := map[string]bool{}
 	for _, c := range m.Commands {
@@ -139,6 +149,8 @@ func (m Manifest) Check() error {
 	}
 	return errors.Join(faults...)
 }
+
+func within(n, most int) bool { return n >= 0 && n <= most }
 
 func (c Command) check() error {
 	if !isName(c.Name, '_') {

@@ -289,7 +289,7 @@ func checkLimits(r *report, key string, l Limits) {
 		key                string
 		value, least, most Bytes
 	}{
-		{"memory", l.Memory, 1 << 20, 4 << 30}, // 4 GiB is all that a 32-bit guest can address
+		{"memory", l.Memory, 1 << 20, 4<<30 - 64<<10}, // 4 GiB is all that a 32-bit guest can address, and wazero cannot count that far
 		{"reply", l.Reply, 1 << 10, 16 << 20},
 		{"log", l.Log, 1 << 10, 16 << 20},
 	} {

@@ -21,6 +21,9 @@ type code struct {
 	cache    wazero.CompilationCache // nil: none
 	memories memories
 	limits   Limits
+	// interim code is interpreted. What fails in it may be the interpreter's:
+	// its stack is a hundredth of that of native code.
+	interim bool
 	// pristine is what every instance starts from; nil for a module whose
 	// state no snapshot holds.
 	pristine *snapshot
@@ -37,7 +40,11 @@ type code struct {
 // interpret makes code that runs at once and slowly: a fiftieth of the speed,
 // after a tenth of the time.
 func interpret(ctx context.Context, p compiler.Prepared, m *Module) (*code, error) {
-	return newCode(ctx, p, m, wazero.NewRuntimeConfigInterpreter(), nil)
+	c, err := newCode(ctx, p, m, wazero.NewRuntimeConfigInterpreter(), nil)
+	if err == nil {
+		c.interim = true
+	}
+	return c, err
 }
 
 // native takes code from the folder into which it was compiled.

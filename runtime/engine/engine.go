@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
@@ -97,6 +98,9 @@ func New(c Config) (*Engine, error) {
 	if e.log == nil {
 		e.log = zap.NewNop()
 	}
+	if missing := compiler.Unconfined(); missing != "" {
+		e.log.Warn(missing, zap.String("event", "config.insecure"))
+	}
 	e.life, e.end = context.WithCancel(context.Background())
 	return e, nil
 }
@@ -110,6 +114,10 @@ func (e *Engine) Close(context.Context) error {
 
 // pageSize is WebAssembly's page.
 const pageSize = 64 << 10
+
+// maxMemory is a page less than 4 GiB: wazero 1.12 says of a memory of 4 GiB that
+// its size is 0.
+const maxMemory = 4<<30 - pageSize
 
 // Load makes a module ready to be invoked, and starts one instance of it to see
 // that it does. It takes about a second for a 2 MB file, or a twentieth of that
@@ -158,7 +166,7 @@ func (e *Engine) load(ctx context.Context, s Source) (*Module, error) {
 // begin makes the module's first code, or lets it be made.
 func (m *Module) begin(ctx context.Context) error {
 	if m.found, _ = m.engine.find(m.wasm); m.found == "" && m.builtIn {
-		m.working.Go(m.upgrade)
+		m.beginUpgrade()
 		return nil
 	}
 	// A module that nobody waits for any more is given up.
@@ -173,8 +181,8 @@ func (m *Module) begin(ctx context.Context) error {
 }
 
 func checkLimits(l Limits) error {
-	if l.Memory < pageSize || l.Memory > 4<<30 || l.Timeout <= 0 || l.HostCalls < 0 || l.Reply <= 0 || l.Log < 0 || l.Concurrency <= 0 || l.Fuel == 0 {
-		return fmt.Errorf("limits %+v: must be positive, and memory from 64 KiB to 4 GiB", l)
+	if l.Memory < pageSize || l.Memory > maxMemory || l.Timeout <= 0 || l.HostCalls < 0 || l.Reply <= 0 || l.Log < 0 || l.Concurrency <= 0 || l.Fuel == 0 {
+		return fmt.Errorf("limits %+v: must be positive, and memory from 64 KiB to less than 4 GiB", l)
 	}
 	return nil
 }

@@ -43,10 +43,12 @@ func faultOf(ctx context.Context, err error) *Fault {
 	if ctx.Err() != nil {
 		return overtime(ctx, "stopped")
 	}
+	if errors.Is(err, errNoMemory) {
+		return &Fault{Code: abi.Unavailable, Reason: errNoMemory.Error()}
+	}
 	text := err.Error()
 	var host runtime.Error // a panic in a function of the host's
-	blame := !errors.As(err, &host) && !errors.Is(err, errNoMemory)
-	return &Fault{Code: abi.Internal, Blame: blame, Reason: oneLine(text), Stack: text[:min(len(text), maxStack)]}
+	return &Fault{Code: abi.Internal, Blame: !errors.As(err, &host), Reason: oneLine(text), Stack: text[:min(len(text), maxStack)]}
 }
 
 // unloadable is the fault of an invocation whose code cannot be had.

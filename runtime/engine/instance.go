@@ -33,7 +33,9 @@ func (c *code) blank(ctx context.Context) (i *instance, err error) {
 	memory := &allocator{memories: c.memories, limit: uint64(c.limits.Memory)}
 	i = &instance{}
 	defer func() {
-		if r := recover(); r != nil {
+		if r := recover(); r == errNoMemory {
+			err = errNoMemory
+		} else if r != nil {
 			err = panicked("starting an instance", r)
 		}
 		if err == nil {
@@ -105,7 +107,7 @@ func (c *code) initialize(ctx context.Context, i *instance) error {
 	i.refuel(ctx)
 	_, err := start.Call(ctx)
 	nobody.spent(i)
-	inv.used.Fuel, inv.used.Memory = nobody.used.Fuel, nobody.used.Memory
+	inv.used = nobody.used
 	return err
 }
 

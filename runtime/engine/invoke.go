@@ -100,7 +100,9 @@ func (m *Module) Invoke(ctx context.Context, caller *hostcall.Caller, request []
 	}()
 	returned, err := code.run(withInvocation(ctx, inv), inv)
 	if err != nil {
-		return Answer{}, faultOf(ctx, err)
+		fault := *faultOf(ctx, err)
+		fault.Blame = fault.Blame && !code.interim
+		return Answer{}, &fault
 	}
 	return Answer{Code: returned, Reply: inv.reply}, nil
 }

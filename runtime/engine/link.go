@@ -100,6 +100,17 @@ func logLine(ctx context.Context, guest api.Module, stack []uint64) {
 	invocationOf(ctx).log.line(api.DecodeI32(stack[0]), view(guest, stack[1], stack[2]))
 }
 
+// performed is what an operation returns. A panic in it is the host's own fault, which costs
+// the invocation and is not held against the module.
+func performed(ctx context.Context, op hostcall.Operation, caller *hostcall.Caller, request []byte) (abi.Code, []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			panic(panicked("an operation", r))
+		}
+	}()
+	return op.Call(ctx, caller, request)
+}
+
 // maxHostRequest bounds the JSON that a guest hands to an operation, in bytes.
 const maxHostRequest = 64 << 10
 
@@ -111,7 +122,7 @@ func perform(op hostcall.Operation) api.GoModuleFunc {
 		}
 		inv.used.HostCalls++
 		request := copyIn(guest, stack[0], stack[1], maxHostRequest)
-		code, result := op.Call(ctx, inv.caller, request)
+		code, result := performed(ctx, op, inv.caller, request)
 		inv.used.Bytes += len(request) + len(result)
 		// Work that went on beyond the deadline must not reach the guest.
 		if ctx.Err() != nil {

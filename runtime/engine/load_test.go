@@ -216,7 +216,7 @@ func TestLoadRefusesLimitsThatAllowNothing(t *testing.T) {
 	for name, spoil := range map[string]func(*Limits){
 		"zero value":  func(l *Limits) { *l = Limits{} },
 		"memory":      func(l *Limits) { l.Memory = pageSize - 1 },
-		"much memory": func(l *Limits) { l.Memory = 4<<30 + 1 },
+		"much memory": func(l *Limits) { l.Memory = 4 << 30 },
 		"timeout":     func(l *Limits) { l.Timeout = 0 },
 		"host calls":  func(l *Limits) { l.HostCalls = -1 },
 		"reply":       func(l *Limits) { l.Reply = 0 },

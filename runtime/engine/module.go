@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,8 +39,10 @@ type Module struct {
 	// closing guards taken, the slots that Close holds.
 	closing sync.Mutex
 	taken   int
-	// working is what makes code in the background.
-	working sync.WaitGroup
+	// working is what makes and frees code in the background. Nothing is added
+	// by whoever holds no place, once life has ended.
+	working   sync.WaitGroup
+	upgrading atomic.Bool
 
 	mu     sync.Mutex
 	code   *code       // what new invocations use; nil: it comes on demand
@@ -91,7 +94,9 @@ func (m *Module) arrive() {
 		// A child was quicker than the interpreter.
 		m.working.Go(func() { m.discard(c) })
 	}
-	m.coming.err = err
+	if m.code == nil {
+		m.coming.err = err
+	}
 	close(m.coming.over)
 	m.coming = nil
 }
@@ -139,12 +144,14 @@ func (m *Module) discard(c *code) {
 func (m *Module) doze() {
 	m.mu.Lock()
 	c := m.code
-	if c == nil || c.users > 0 {
+	if c == nil || c.users > 0 || m.life.Err() != nil {
 		m.mu.Unlock()
 		return
 	}
 	m.code, c.retired = nil, true
+	m.working.Add(1)
 	m.mu.Unlock()
+	defer m.working.Done()
 	m.discard(c)
 	m.engine.log.Debug("a module's code is given back until somebody needs it", zap.String("event", "module.idle"), zap.String("module", m.name))
 }
@@ -158,6 +165,7 @@ func (m *Module) provide(ctx context.Context) (*code, error) {
 		folder, _ = m.engine.find(m.wasm)
 	}
 	if folder == "" && m.builtIn {
+		m.beginUpgrade()
 		return m.interim(ctx)
 	}
 	if folder == "" {
@@ -184,8 +192,19 @@ func (m *Module) interim(ctx context.Context) (*code, error) {
 	return interpret(ctx, p, m)
 }
 
+// beginUpgrade has a child compile a module that is interpreted, if none is at it.
+func (m *Module) beginUpgrade() {
+	if m.upgrading.CompareAndSwap(false, true) {
+		m.working.Go(func() {
+			defer m.upgrading.Store(false)
+			m.upgrade()
+		})
+	}
+}
+
 // upgrade compiles a module that can be used meanwhile. If that is not possible
-// it stays interpreted: slow, and right.
+// it stays interpreted, slow and right, and the next time that its code is
+// needed anew it is tried again.
 func (m *Module) upgrade() {
 	began := time.Now()
 	folder, err := m.engine.compile(m.life, m.wasm)
@@ -226,8 +245,9 @@ func (m *Module) Close(ctx context.Context) error {
 			return fmt.Errorf("close module %s: an invocation does not end: %w", m.name, ctx.Err())
 		}
 	}
+	m.mu.Lock() // whoever holds it and found the module alive has said that it works
+	m.mu.Unlock()
 	m.working.Wait()
-	m.rest.Stop()
 	m.mu.Lock()
 	c := m.code
 	m.code = nil

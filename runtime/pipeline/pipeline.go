@@ -110,7 +110,8 @@ type Modules interface {
 	ByCommand(name string) (chat.Route, bool)
 	// Await returns when a module is loaded, could not be, or is not there.
 	Await(ctx context.Context, module string)
-	// OnlyReads tells of a module that it can neither change nor reveal anything.
+	// OnlyReads tells of a module of the project's own that it can neither change
+	// nor reveal anything.
 	OnlyReads(module string) bool
 	// Invoke runs a request, JSON of [abi.Request]. The code and the reply
 	// are the module's own; the error is that it broke a rule, or a

@@ -172,6 +172,7 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 		started := make(chan error, 1)
 		go func() { started <- p.Journal.Started(ctx, t.update.ID) }()
 		t.started = started
+		defer func() { t.journalled() }() // what comes afterwards must not overtake it
 		return p.runModule(ctx, t)
 	}
 	if end := p.began(ctx, t, p.Journal.Started(ctx, t.update.ID)); end != onward {
@@ -187,6 +188,17 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 		}
 	}
 	return p.runModule(ctx, t)
+}
+
+// journalled waits until the journal has the command as started, or could not,
+// if that is not known yet.
+func (t *passage) journalled() (waited bool, err error) {
+	if t.started == nil {
+		return false, nil
+	}
+	err = <-t.started
+	t.started = nil
+	return true, err
 }
 
 // began takes note of whether the journal has the command as started.
@@ -218,8 +230,8 @@ func (p *Pipeline) runModule(ctx context.Context, t *passage) outcome {
 	stop := p.showWork(ctx, t)
 	code, reply, err := p.Modules.Invoke(ctx, t.route.Module, actor, p.pass(ctx, t), t.log, request)
 	stop()
-	if t.started != nil {
-		if end := p.began(ctx, t, <-t.started); end != onward {
+	if waited, err := t.journalled(); waited {
+		if end := p.began(ctx, t, err); end != onward {
 			return end
 		}
 	}

@@ -54,13 +54,13 @@ func (r *Registry) take(name string) *module {
 	return m
 }
 
-// OnlyReads reports whether a module is granted nothing that could change or
-// reveal anything.
+// OnlyReads reports whether a built-in module is granted nothing that could
+// change or reveal anything.
 func (r *Registry) OnlyReads(name string) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	m := r.modules[name]
-	return m != nil && m.grant.OnlyReads()
+	return m != nil && m.builtIn && m.grant.OnlyReads()
 }
 
 // Await returns when a module is loaded or could not be, when there is none of

@@ -226,6 +226,18 @@ func narrowed(l engine.Limits, asks abi.LimitRequest) engine.Limits {
 	if asks.HostCalls > 0 {
 		l.HostCalls = min(l.HostCalls, asks.HostCalls)
 	}
+	if asks.ReplyKiB > 0 {
+		l.Reply = min(l.Reply, asks.ReplyKiB<<10)
+	}
+	if asks.LogKiB > 0 {
+		l.Log = min(l.Log, asks.LogKiB<<10)
+	}
+	if asks.Concurrency > 0 {
+		l.Concurrency = min(l.Concurrency, asks.Concurrency)
+	}
+	if asks.Fuel > 0 {
+		l.Fuel = min(l.Fuel, uint64(asks.Fuel))
+	}
 	return l
 }
 

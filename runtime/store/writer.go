@@ -99,8 +99,13 @@ func (s *Store) send(ctx context.Context, w write) error {
 	}
 }
 
+// patience is how long a write that nobody waits for stays before it is flushed
+// on its own. What follows within that time shares its flush: often it is the
+// next command of whoever was just answered, which would otherwise wait for it.
+const patience = 2 * time.Millisecond
+
 // writer is the one goroutine that writes. While a group is on its way to the
-// disk the next one gathers: no timer, no waiting when there is little to do.
+// disk the next one gathers: whoever waits for a write waits for no timer.
 func (s *Store) writer() {
 	defer close(s.closed)
 	for {
@@ -140,11 +145,33 @@ func (s *Store) drain() {
 
 func (s *Store) gather(first write) []write {
 	group := []write{first}
+	if first.keep {
+		group = s.wait(group)
+	}
 	for len(group) < maxGroup {
 		select {
 		case w := <-s.writes:
 			group = append(group, w)
 		default:
+			return group
+		}
+	}
+	return group
+}
+
+// wait adds to a group for which nobody waits, until somebody does.
+func (s *Store) wait(group []write) []write {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for len(group) < maxGroup {
+		select {
+		case w := <-s.writes:
+			if group = append(group, w); !w.keep {
+				return group
+			}
+		case <-timer.C:
+			return group
+		case <-s.closing:
 			return group
 		}
 	}

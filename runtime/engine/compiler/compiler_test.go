@@ -49,6 +49,8 @@ var crimes = map[string]func() error{
 	"resolve a name":   func() error { _, err := net.LookupHost("localhost.localdomain"); return succeeded(err) },
 	"run a program":    func() error { return succeeded(syscall.Exec("/bin/true", []string{"true"}, nil)) },
 	"raise a limit":    raise,
+	"end its thread":   endThread,
+	"end the parent":   func() error { return succeeded(syscall.Kill(os.Getppid(), syscall.SIGCONT)) },
 }
 
 // succeeded turns things around: what should have failed is the error.

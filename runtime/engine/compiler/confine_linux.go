@@ -1,9 +1,12 @@
 package compiler
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -31,6 +34,11 @@ func confine(folder string, most Limits) error {
 			return fmt.Errorf("limit resource %d: %w", what, err)
 		}
 	}
+	// If the machine runs short of memory, it must be this one that goes. Only
+	// lowering the score needs a privilege.
+	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("offer itself to the system: %w", err)
+	}
 	// Collect garbage in time: what the address space holds is not all heap.
 	debug.SetMemoryLimit(most.Memory / 2)
 	// Commands are what people wait for.
@@ -46,29 +54,49 @@ func confine(folder string, most Limits) error {
 	return nil
 }
 
+// attributes have the kernel end a child whose parent is gone. The thread that
+// starts it must live as long.
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// Unconfined says what the system cannot take from a child: "" if it can take
+// all of it.
+func Unconfined() string {
+	const version = 1 // LANDLOCK_CREATE_RULESET_VERSION
+	if abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, version); errno != 0 || abi < 1 {
+		return "this kernel has no Landlock: a process that compiles a module could read files"
+	}
+	if _, ok := architectures[runtime.GOARCH]; !ok {
+		return "the system calls of " + runtime.GOARCH + " are not known here: a process that compiles a module could open connections"
+	}
+	return ""
+}
+
 // forbidden is the system calls with which a process reaches out: other hosts,
 // other programs, other processes, the kernel's settings. A list of what is
 // allowed would break with each version of Go.
 var forbidden = []uint32{
 	unix.SYS_SOCKET, unix.SYS_SOCKETPAIR, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_LISTEN, unix.SYS_SENDTO, unix.SYS_SENDMSG,
 	unix.SYS_IO_URING_SETUP,
-	unix.SYS_EXECVE, unix.SYS_EXECVEAT,
+	unix.SYS_EXECVE, unix.SYS_EXECVEAT, unix.SYS_KILL, unix.SYS_TKILL, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO,
 	unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_GETFD, unix.SYS_KCMP,
 	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT, unix.SYS_UNSHARE, unix.SYS_SETNS,
 	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_KEYCTL, unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY,
 	unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_KEXEC_LOAD, unix.SYS_REBOOT, unix.SYS_PRLIMIT64,
 }
 
+var architectures = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}
+
 // Offsets in struct seccomp_data (linux/seccomp.h).
 const (
 	seccompNr   = 0
 	seccompArch = 4
+	seccompArg0 = 16 // its low half, on machines of either kind that are known here
 )
 
 // forbid has the kernel answer those calls with EPERM, and end a process that
 // uses another architecture's numbers. It binds all threads.
 func forbid() error {
-	arch, ok := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
+	arch, ok := architectures[runtime.GOARCH]
 	if !ok {
 		return nil // Landlock and the limits stay
 	}
@@ -85,6 +113,9 @@ func forbid() error {
 		load(seccompArch), equal(arch, 1, 0), answer(unix.SECCOMP_RET_KILL_PROCESS),
 		load(seccompNr), {Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, K: x32, Jf: 1}, answer(unix.SECCOMP_RET_KILL_PROCESS),
 	}
+	// Go's runtime stops its own threads with tgkill, and may stop no others.
+	filter = append(filter,
+		equal(unix.SYS_TGKILL, 0, 4), load(seccompArg0), equal(uint32(os.Getpid()), 0, 1), answer(unix.SECCOMP_RET_ALLOW), answer(unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM)))
 	for _, nr := range forbidden {
 		filter = append(filter, equal(nr, 0, 1), answer(unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM)))
 	}

@@ -52,7 +52,10 @@ func Compile(ctx context.Context, folder string, wasm []byte, limits Limits) err
 	child.Stdin = bytes.NewReader(wasm)
 	child.Stderr = &said
 	child.WaitDelay = time.Second
+	child.SysProcAttr = attributes()
+	runtime.LockOSThread() // see attributes
 	err = child.Run()
+	runtime.UnlockOSThread()
 	if err == nil {
 		return nil
 	}
