@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -50,15 +51,29 @@ or another kind of processor is not used.`,
 				return err
 			}
 			var telling sync.Mutex
-			return compileBuiltIn(cmd.Context(), folder, func(name string) {
+			err = compileBuiltIn(cmd.Context(), folder, func(name string) {
 				telling.Lock()
 				defer telling.Unlock()
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is compiled\n", name)
 			})
+			return errors.Join(err, shareable(folder))
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", "", "the `folder` to fill (default: PROGRAM.code beside this program)")
 	return cmd
+}
+
+// shareable lets a bot that runs as another user read what was compiled.
+func shareable(folder string) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return os.Chmod(path, 0o755)
+		}
+		return os.Chmod(path, 0o644)
+	})
 }
 
 // compileBuiltIn fills a folder with the code of all built-in modules, and

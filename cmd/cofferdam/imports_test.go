@@ -40,7 +40,7 @@ var importTable = []struct {
 	{"runtime/render", "runtime/chat guest/abi security/foreign", "pure: a reply in, messages out"},
 	{"runtime/hostcall", "guest/abi security/audit security/capability security/foreign security/scrub", "operations reach the world through interfaces of their own, so that a grant is checked in one place"},
 	{"runtime/engine", "guest/abi runtime/engine/compiler runtime/engine/meter runtime/hostcall security/capability security/foreign security/vetting", "the sandbox knows no Telegram and no Docker"},
-	{"runtime/engine/compiler", "runtime/engine/meter security/vetting", "a child process of it reads hostile files: nothing that reaches anything may be in there"},
+	{"runtime/engine/compiler", "runtime/engine/meter security/foreign security/vetting", "a child process of it reads hostile files: nothing that reaches anything may be in there"},
 	{"runtime/engine/meter", "security/vetting", "bytes in, bytes out: it rewrites what was scanned, and runs nothing"},
 	{"runtime/registry", "guest/abi runtime/chat runtime/engine runtime/hostcall security/capability security/quarantine", "it chooses modules and runs them; it sends and stores nothing"},
 	{"runtime/pipeline", "guest/abi runtime/chat runtime/notice runtime/render runtime/twofactor security/access security/audit security/capability security/foreign security/ratelimit security/scrub security/session security/totp", "the stages see Telegram, the store and the sandbox through interfaces, so that each can be tested alone"},

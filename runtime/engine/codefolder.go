@@ -62,6 +62,9 @@ func onlyOurs(dir string) error {
 	if err != nil {
 		return err
 	}
+	if !info.IsDir() {
+		return errors.New("it is not a folder")
+	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
 		return fmt.Errorf("mode %04o: others could put native code there; run chmod 0700 %s", mode, dir)
 	}
@@ -216,10 +219,21 @@ func seal(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, sealFile), []byte(digest), 0o600)
+	// A child that was taken over may have left something of that name: it is
+	// not followed, and not written over.
+	file, err := os.OpenFile(filepath.Join(dir, sealFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(digest)
+	return errors.Join(err, file.Close())
 }
 
 func sealed(dir string) bool {
+	// Whoever can write to the folder around it could put another in its place.
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || onlyOurs(dir) != nil {
+		return false
+	}
 	seal, err := os.ReadFile(filepath.Join(dir, sealFile))
 	if err != nil {
 		return false

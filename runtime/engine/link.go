@@ -49,11 +49,11 @@ func invocationOf(ctx context.Context) *invocation {
 }
 
 func requestRead(ctx context.Context, guest api.Module, stack []uint64) {
-	stack[0] = copyOut(guest, invocationOf(ctx).request, stack)
+	stack[0] = copyOut(ctx, guest, invocationOf(ctx).request, stack)
 }
 
 func resultRead(ctx context.Context, guest api.Module, stack []uint64) {
-	stack[0] = copyOut(guest, invocationOf(ctx).result, stack)
+	stack[0] = copyOut(ctx, guest, invocationOf(ctx).result, stack)
 }
 
 // view returns the guest's bytes at (ptr, length), live: the guest can change
@@ -70,8 +70,8 @@ func view(guest api.Module, ptr, length uint64) []byte {
 // there is room for, and returns the length of data. All of the buffer must lie
 // in the memory: a wrong one shows at the first request, not at the first long
 // one.
-func copyOut(guest api.Module, data []byte, stack []uint64) uint64 {
-	copy(view(guest, stack[0], stack[1]), data)
+func copyOut(ctx context.Context, guest api.Module, data []byte, stack []uint64) uint64 {
+	invocationOf(ctx).charge(copy(view(guest, stack[0], stack[1]), data) / 8)
 	return uint64(len(data))
 }
 

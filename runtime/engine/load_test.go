@@ -66,9 +66,7 @@ func TestLoadSurvivesRandomBytes(t *testing.T) {
 		for range 1 + random.IntN(4) {
 			spoilt[8+random.IntN(len(spoilt)-8)] = byte(random.Uint32())
 		}
-		if !isCountBomb(spoilt) && !mayStart(spoilt) {
-			tryLoad(t, e, spoilt, quick()) // any verdict, but no panic
-		}
+		tryLoad(t, e, spoilt, quick()) // any verdict, but no panic
 	}
 }
 

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/tetratelabs/wazero/experimental"
+import (
+	"fmt"
+
+	"github.com/tetratelabs/wazero/experimental"
+)
 
 // linear is the memory of one instance. It never moves and never grows beyond
 // what was reserved for it.
@@ -70,7 +74,8 @@ func (m *plainMemory) Reallocate(size uint64) []byte {
 		return nil
 	}
 	if size > uint64(cap(m.bytes)) {
-		grown := make([]byte, size)
+		// More than is asked for: a guest could ask for one page a thousand times.
+		grown := make([]byte, size, min(m.limit, max(size, 2*uint64(cap(m.bytes)))))
 		copy(grown, m.bytes)
 		m.bytes = grown
 	}
@@ -79,7 +84,11 @@ func (m *plainMemory) Reallocate(size uint64) []byte {
 }
 
 func (m *plainMemory) Restore(i image) error {
-	copy(m.bytes, i.(plainImage))
+	from := i.(plainImage)
+	if len(from) != len(m.bytes) {
+		return fmt.Errorf("a memory of %d bytes cannot be made one of %d", len(m.bytes), len(from))
+	}
+	copy(m.bytes, from)
 	return nil
 }
 

@@ -56,6 +56,10 @@ func (inv *invocation) burn(left int64) {
 	inv.rationed = 0
 }
 
+// charge adds work that the host did for the guest. The guest notices when it
+// asks the next time.
+func (inv *invocation) charge(units int) { inv.used.Fuel += uint64(units) }
+
 // spent counts what a guest used when it has ended.
 func (inv *invocation) spent(i *instance) {
 	if inv.rationed > 0 {

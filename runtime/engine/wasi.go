@@ -141,19 +141,22 @@ func clockResGet(_ context.Context, guest api.Module, p []uint64) uint32 {
 }
 
 func clockTimeGet(ctx context.Context, guest api.Module, p []uint64) uint32 {
-	var ns int64
-	switch api.DecodeU32(p[0]) {
-	case clockReal:
-		ns = time.Now().Truncate(clockResolution).UnixNano()
-	case clockMonotonic:
-		ns = int64(invocationOf(ctx).clock().Truncate(clockResolution))
-	default:
+	clock := api.DecodeU32(p[0])
+	if clock != clockReal && clock != clockMonotonic {
 		return wasiInval
 	}
-	if !put64(guest, p[2], uint64(ns)) {
+	if !put64(guest, p[2], uint64(now(ctx, clock))) {
 		return wasiFault
 	}
 	return wasiOK
+}
+
+// now is what a clock says, in nanoseconds, at its resolution.
+func now(ctx context.Context, clock uint32) int64 {
+	if clock == clockReal {
+		return time.Now().Truncate(clockResolution).UnixNano()
+	}
+	return int64(invocationOf(ctx).clock().Truncate(clockResolution))
 }
 
 // randomGet fills in steps, so that a guest that asks for all of its memory is
@@ -164,6 +167,7 @@ func randomGet(ctx context.Context, guest api.Module, p []uint64) uint32 {
 		return wasiFault
 	}
 	const step = 64 << 10
+	invocationOf(ctx).charge(2 * len(part)) // about two instructions a byte
 	for len(part) > 0 {
 		if ctx.Err() != nil {
 			panic(overtime(ctx, "stopped while it asked for random bytes"))
@@ -324,14 +328,13 @@ func readSubscription(ctx context.Context, raw []byte) subscription {
 	case 0:
 		clock, absolute := binary.LittleEndian.Uint32(raw[16:]), raw[40]&1 != 0
 		ns := binary.LittleEndian.Uint64(raw[24:])
-		s.wait = time.Duration(min(ns, math.MaxInt64))
 		if absolute {
-			now := uint64(invocationOf(ctx).clock())
-			if clock == clockReal {
-				now = uint64(time.Now().UnixNano())
-			}
-			s.wait = time.Duration(min(ns-min(ns, now), math.MaxInt64))
+			ns -= min(ns, uint64(now(ctx, clock)))
 		}
+		// Whole steps of the clock: how long it takes must tell no more than the
+		// clock does.
+		const step = uint64(clockResolution)
+		s.wait = time.Duration(min(ns, math.MaxInt64-step)+step-1) / clockResolution * clockResolution
 		if clock != clockReal && clock != clockMonotonic {
 			s.wait, s.errno = 0, wasiNotSup
 		}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // Limits are what a child may take.
@@ -25,6 +27,9 @@ type Limits struct {
 // Usual is ten times what the largest built-in module needs, but for memory: a
 // Go program reserves a gigabyte of address space that it never touches.
 var Usual = Limits{CPU: 30 * time.Second, Memory: 2 << 30, File: 128 << 20, Time: 2 * time.Minute}
+
+// maxReason bounds a reason, in runes.
+const maxReason = 512
 
 // maxSaid is how much of a child's last words is read, in bytes.
 const maxSaid = 64 << 10
@@ -100,6 +105,7 @@ func thisProgram() (string, error) {
 // verdict says why a child ended.
 func verdict(state *os.ProcessState, said string, limits Limits) error {
 	line, _, _ := strings.Cut(said, "\n")
+	line = foreign.Line(line, maxReason) // of a child that read a hostile file
 	status, _ := state.Sys().(syscall.WaitStatus)
 	switch {
 	case state.ExitCode() == exitRefused:

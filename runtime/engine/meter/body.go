@@ -59,11 +59,11 @@ func (w *writer) measure(index int) {
 	locals := len(t.Params) + int(b.Locals)
 	b.results = t.Results
 	b.left, b.length = uint32(locals), uint32(locals+1)
-	// An instruction leaves one value, as a rule, so that there are no more to
-	// keep in the frame than this.
-	b.slots = int64(locals) + int64(b.Instructions)
-	b.nested = b.Calls || b.slots > leafSlots
+	// An instruction leaves one value, but for calls, so that there are no more
+	// to keep in the frame than this.
+	b.slots = frameSlots + int64(locals) + int64(b.Instructions)
 	w.weigh()
+	b.nested = b.Calls || b.slots > leafSlots
 }
 
 // weigh counts the instructions of each loop that are in no inner one. Within
@@ -88,9 +88,23 @@ func (w *writer) weigh() {
 		case vetting.OpEnd:
 			b.open = b.open[:len(b.open)-1]
 		}
+		b.slots += w.further(&i)
 		turned = turned || turns(i.Op)
 		b.bulk = b.bulk || isBulk(i.Op)
 	}
+}
+
+// further is how many values a call leaves beyond the first.
+func (w *writer) further(i *vetting.Instruction) int64 {
+	typ := i.A
+	switch i.Op {
+	case vetting.OpCall:
+		typ = w.functionTypes[i.A]
+	case vetting.OpCallIndirect:
+	default:
+		return 0
+	}
+	return max(0, int64(len(w.f.Types[typ].Results))-1)
 }
 
 func (w *writer) writeBody() {

@@ -29,8 +29,13 @@ const TooDeep = math.MinInt64
 
 const (
 	// Depth is how many slots of 8 bytes the frames of all calls under way may
-	// have, 16 MiB. The runtime would let a stack grow to 400 MB.
+	// have, 16 MiB. The runtime would let a stack grow to 100 MB, and doubles it
+	// each time, old and new side by side.
 	Depth = 2_000_000
+
+	// frameSlots is what a call takes besides its values: return address, saved
+	// registers, and the runtime's own.
+	frameSlots = 8
 
 	// leafSlots is how large the frame of a function that calls nothing may be
 	// without being counted: 8 KiB, once.

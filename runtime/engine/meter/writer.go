@@ -8,18 +8,19 @@ import (
 
 // writer appends the rewritten module to out.
 type writer struct {
-	f           *vetting.File
-	out         []byte
-	tick        uint32 // the import's index; functions from there on move up
-	ask         uint32 // the function's that is added after all others
-	fuel, depth uint32 // the globals' indexes
-	types       []byte // entries that are added to the types
-	typesAdded  uint32
-	tickType    uint32
-	askType     uint32
-	wrappers    map[string]uint32 // types () -> results, by the results
-	scratch     []byte
-	body        body
+	f             *vetting.File
+	out           []byte
+	tick          uint32 // the import's index; functions from there on move up
+	ask           uint32 // the function's that is added after all others
+	fuel, depth   uint32 // the globals' indexes
+	types         []byte // entries that are added to the types
+	typesAdded    uint32
+	tickType      uint32
+	askType       uint32
+	functionTypes []uint32          // of all functions, as the file numbers them
+	wrappers      map[string]uint32 // types () -> results, by the results
+	scratch       []byte
+	body          body
 }
 
 func newWriter(f *vetting.File) *writer {
@@ -28,6 +29,14 @@ func newWriter(f *vetting.File) *writer {
 	w.ask = w.tick + 1 + uint32(len(f.Bodies))
 	w.tickType = w.addType([]byte{vetting.I64}, []byte{vetting.I64})
 	w.askType = w.addType(nil, nil)
+	for _, i := range f.Imports {
+		if i.Kind == vetting.KindFunction {
+			w.functionTypes = append(w.functionTypes, i.Type)
+		}
+	}
+	for i := range f.Bodies {
+		w.functionTypes = append(w.functionTypes, f.Bodies[i].Type)
+	}
 	for i := range f.Bodies {
 		if results := f.Types[f.Bodies[i].Type].Results; len(results) > 1 && w.wrappers[string(results)] == 0 {
 			w.wrappers[string(results)] = w.addType(nil, results)
