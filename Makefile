@@ -12,13 +12,16 @@ export CGO_ENABLED := 0
 # detector.
 export COFFERDAM_TEST_CACHE ?= $(CURDIR)/bin/test-cache
 
-.PHONY: help build modules demo test check bench fuzz clean
+.PHONY: help build code modules demo test check bench fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 build: modules ## build bin/cofferdam, with the built-in modules inside
 	$(GO) build -trimpath -ldflags='-s -w' -o bin/cofferdam ./cmd/cofferdam
+
+code: build ## compile the built-in modules ahead, into bin/cofferdam.code
+	bin/cofferdam module compile
 
 modules: modules/built/SHA256SUMS ## compile the built-in modules to WebAssembly
 

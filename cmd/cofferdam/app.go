@@ -218,7 +218,7 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	}
 	a.registry = registry.New(registry.Config{
 		Load: load, Username: a.identity.username, Log: a.log.Named("registry"), Own: ownCommands, Version: version(), Started: time.Now(),
-		Now: o.now, Switched: a.switched, Measured: a.measured,
+		Now: o.now, Switched: a.switched, Faulted: a.faulted, Measured: a.measured,
 	}, runtime.GOMAXPROCS(0))
 	a.metrics.ModulesLoaded(a.registry.Running)
 	// Loading ends with the app, not with the call that built it.

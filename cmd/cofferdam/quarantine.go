@@ -9,6 +9,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/notice"
 	"github.com/cofferdam-bot/cofferdam/runtime/registry"
 	"github.com/cofferdam-bot/cofferdam/security/audit"
+	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
 // switched records that a module was switched off after repeated faults, or is
@@ -23,6 +24,18 @@ func (a *app) switched(ctx context.Context, s registry.Switch) {
 		entry.Event, entry.Decision, entry.Reason = "module.released", "allow", "its time is over"
 	}
 	if err := a.audit.Record(ctx, entry); err != nil {
+		a.log.Error("the audit log cannot be written", zap.String("event", "audit.error"), zap.Error(err))
+	}
+}
+
+// faulted records a fault of a module. There are not many in a row: after a few
+// the module is switched off.
+func (a *app) faulted(ctx context.Context, f registry.Failure) {
+	err := a.audit.Record(ctx, audit.Entry{
+		Event: "module.fault", Trace: f.Trace, Actor: scrub.ID(f.Actor.ID), ActorID: f.Actor.ID, Role: f.Actor.Role,
+		Module: f.Module, Digest: f.Digest, Decision: "deny", Reason: f.Code.String() + ": " + f.Reason,
+	})
+	if err != nil {
 		a.log.Error("the audit log cannot be written", zap.String("event", "audit.error"), zap.Error(err))
 	}
 }

@@ -186,7 +186,7 @@ func TestAModuleThatGoesOnFailingIsSwitchedOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for event, want := range map[string]int{`"event":"module.quarantined"`: 2, `"event":"module.released"`: 2} {
+	for event, want := range map[string]int{`"event":"module.quarantined"`: 2, `"event":"module.released"`: 2, `"event":"module.fault"`: 6} {
 		if n := strings.Count(string(log), event); n != want {
 			t.Errorf("%d records with %s, want %d", n, event, want)
 		}

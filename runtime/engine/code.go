@@ -21,8 +21,7 @@ type code struct {
 	cache    wazero.CompilationCache // nil: none
 	memories memories
 	limits   Limits
-	// interim code is interpreted. What fails in it may be the interpreter's:
-	// its stack is a hundredth of that of native code.
+	// interim code is interpreted until a child has compiled it.
 	interim bool
 	// pristine is what every instance starts from; nil for a module whose
 	// state no snapshot holds.

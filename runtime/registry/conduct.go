@@ -110,6 +110,16 @@ func (r *Registry) forgetConducts() {
 	}
 }
 
+// Failure is a fault for which a module is to blame.
+type Failure struct {
+	Module, Digest, Trace string
+	Actor                 abi.Actor
+	// Code and Reason are the engine's: the reason may hold names that the
+	// module's author chose.
+	Code   abi.Code
+	Reason string
+}
+
 // SwitchedOff is the fault of a module that is off after repeated faults.
 type SwitchedOff struct {
 	Module string

@@ -130,6 +130,11 @@ func (r *Registry) account(ctx context.Context, m *module, caller *hostcall.Call
 	}
 	r.Measured(Invocation{Module: m.manifest.Name, Outcome: outcome, Used: used})
 	blame := faulty && fault.Blame && outcome != UserAsked && ctx.Err() == nil
+	if blame {
+		r.Faulted(context.WithoutCancel(ctx), Failure{
+			Module: m.manifest.Name, Digest: m.digest, Trace: caller.Trace, Actor: caller.Actor, Code: fault.Code, Reason: fault.Reason,
+		})
+	}
 	if d := m.conduct.ended(outcome, used, blame, r.Now()); d.Turned {
 		r.switchOff(ctx, caller.Log, m, d.Until, caller.Trace, fault.Error())
 	}

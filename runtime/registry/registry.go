@@ -50,6 +50,8 @@ type Config struct {
 	// Switched is told when a module is switched off after repeated faults, and
 	// when it is back. The fifth fault's user waits for it. nil: nobody is told.
 	Switched func(context.Context, Switch)
+	// Faulted is told of each fault for which a module is to blame; nil: nobody is.
+	Faulted func(context.Context, Failure)
 	// Measured is told of every invocation; nil: nobody is.
 	Measured func(Invocation)
 }
@@ -112,6 +114,9 @@ func New(c Config, compilers int) *Registry {
 	}
 	if c.Switched == nil {
 		c.Switched = func(context.Context, Switch) {}
+	}
+	if c.Faulted == nil {
+		c.Faulted = func(context.Context, Failure) {}
 	}
 	if c.Measured == nil {
 		c.Measured = func(Invocation) {}
