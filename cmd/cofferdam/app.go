@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -232,9 +231,6 @@ func (a *app) openModules(ctx context.Context, o options) error {
 			return fmt.Errorf("built-in %w", err)
 		}
 	}
-	// Compiling leaves a hundred megabytes of garbage, which would count as
-	// the bot's for minutes.
-	go func() { a.registry.Loaded(); debug.FreeOSMemory() }()
 	return nil
 }
 

@@ -80,6 +80,7 @@ func newCode(ctx context.Context, p compiler.Prepared, m *Module, base wazero.Ru
 	if err := linkAll(ctx, c.runtime, m.granted); err != nil {
 		return c, fmt.Errorf("link: %w", err)
 	}
+	m.engine.tidy.Reset(tidyAfter)
 	if err := m.rehearse(ctx, c); err != nil {
 		return c, fmt.Errorf("it does not start: %w", err)
 	}

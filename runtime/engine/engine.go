@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
@@ -66,6 +67,9 @@ type Config struct {
 // DefaultIdle is longer than a conversation, and shorter than a coffee break.
 const DefaultIdle = 10 * time.Minute
 
+// tidyAfter is how long nothing was loaded before memory is given back.
+const tidyAfter = time.Second
+
 // Engine loads modules. Each gets a wazero runtime and a folder of compiled
 // code to itself: in a shared runtime, a module could import another by name
 // and write into its memory.
@@ -75,6 +79,9 @@ type Engine struct {
 	memories   memories
 	idle       time.Duration
 	log        *zap.Logger
+	// tidy gives back what loading left: a hundred megabytes of garbage, which
+	// would count as the bot's for minutes.
+	tidy *time.Timer
 	// turn lets as many children compile at once as there are processors.
 	turn chan struct{}
 	// life ends with Close. It is no request's context but the modules' own.
@@ -98,6 +105,7 @@ func New(c Config) (*Engine, error) {
 	if e.log == nil {
 		e.log = zap.NewNop()
 	}
+	e.tidy = time.AfterFunc(tidyAfter, debug.FreeOSMemory)
 	if missing := compiler.Unconfined(); missing != "" {
 		e.log.Warn(missing, zap.String("event", "config.insecure"))
 	}
@@ -109,6 +117,7 @@ func New(c Config) (*Engine, error) {
 // module holds is freed by its own Close.
 func (e *Engine) Close(context.Context) error {
 	e.end()
+	e.tidy.Stop()
 	return e.folders.close()
 }
 

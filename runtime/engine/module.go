@@ -134,6 +134,7 @@ func (m *Module) install(c *code) {
 }
 
 func (m *Module) discard(c *code) {
+	defer m.engine.tidy.Reset(tidyAfter)
 	if err := c.free(context.Background()); err != nil {
 		m.engine.log.Warn("a module's code cannot be freed", zap.String("event", "module.leak"), zap.String("module", m.name), zap.Error(err))
 	}

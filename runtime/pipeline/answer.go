@@ -36,7 +36,7 @@ func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
 	if t.edits() && len(t.rendered.Texts) == 1 {
 		t.keyboard.Message = t.update.MessageID
 	}
-	switch err := p.keep(ctx, t.keyboard); {
+	switch err := p.keep(ctx, t.keyboard, t.reads); {
 	case errors.Is(err, errKeyboardSize):
 		return p.fail(ctx, t, textBadReply, err)
 	case err != nil:

@@ -79,11 +79,18 @@ func (k keyboard) encode() ([]byte, error) {
 	return value.Bytes(), nil
 }
 
-// keep returns when the tokens are good, also after a restart.
-func (p *Pipeline) keep(ctx context.Context, k keyboard) error {
+// keep returns when the tokens are good, also after a restart. A view of a module
+// that only reads does not wait for that: its buttons reach the disk with the
+// note that it was answered, or the user is told after the restart that it was
+// interrupted.
+func (p *Pipeline) keep(ctx context.Context, k keyboard, reads bool) error {
 	value, err := k.encode()
 	if err != nil {
 		return err
+	}
+	if reads {
+		p.Keyboards.PutKeyboardLater(k.id, p.Now().Add(keyboardLifetime), value)
+		return nil
 	}
 	return p.Keyboards.PutKeyboard(ctx, k.id, p.Now().Add(keyboardLifetime), value)
 }

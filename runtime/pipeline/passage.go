@@ -25,6 +25,7 @@ type passage struct {
 	interrupted bool       // its command may have run before a restart
 	trace       string     // its trace id
 	recorded    bool       // invoke: the journal has it, as started
+	reads       bool       // invoke: it is the command of a module that only reads
 	started     chan error // invoke: whether it has, while a module that only reads runs; nil: known
 	// handled is closed when the update is done; nil: nobody waits for that.
 	handled chan struct{}

@@ -171,7 +171,7 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 		// Nothing is done before the answer is sent, so the disk has until then.
 		started := make(chan error, 1)
 		go func() { started <- p.Journal.Started(ctx, t.update.ID) }()
-		t.started = started
+		t.started, t.reads = started, true
 		defer func() { t.journalled() }() // what comes afterwards must not overtake it
 		return p.runModule(ctx, t)
 	}

@@ -35,6 +35,7 @@ func (s *Store) PutKeyboard(ctx context.Context, id string, expires time.Time, v
 // are good at once; they die with the process if that ends first.
 func (s *Store) PutKeyboardLater(id string, expires time.Time, value []byte) {
 	k, w := s.keyboard(id, expires, value)
+	w.lazy = true
 	if err := s.send(context.Background(), w); err != nil {
 		s.keyboards.remove(k)
 	}

@@ -28,6 +28,8 @@ type write struct {
 	// keep is set if the change is to be tried again when the disk did not take
 	// it. It may then run more than once.
 	keep bool
+	// lazy is set if nobody waits for it.
+	lazy bool
 }
 
 const (
@@ -80,7 +82,7 @@ func (s *Store) await(ctx context.Context, w write) error {
 func (s *Store) later(change func(*bbolt.Tx) error) {
 	// An error here means that the store is closed: what is lost is what a
 	// crash at this moment would lose.
-	_ = s.send(context.Background(), write{change: change, keep: true})
+	_ = s.send(context.Background(), write{change: change, keep: true, lazy: true})
 }
 
 func (s *Store) send(ctx context.Context, w write) error {
@@ -145,7 +147,7 @@ func (s *Store) drain() {
 
 func (s *Store) gather(first write) []write {
 	group := []write{first}
-	if first.keep {
+	if first.lazy {
 		group = s.wait(group)
 	}
 	for len(group) < maxGroup {
@@ -166,7 +168,7 @@ func (s *Store) wait(group []write) []write {
 	for len(group) < maxGroup {
 		select {
 		case w := <-s.writes:
-			if group = append(group, w); !w.keep {
+			if group = append(group, w); !w.lazy {
 				return group
 			}
 		case <-timer.C:
