@@ -129,9 +129,9 @@ const pageSize = 64 << 10
 const maxMemory = 4<<30 - pageSize
 
 // Load makes a module ready to be invoked, and starts one instance of it to see
-// that it does. It takes about a second for a 2 MB file, or a twentieth of that
-// if the compiled code is in the cache; a built-in module is not waited for. Its
-// error says what about the file, or about its grant, is wrong.
+// that it does: in about a second for a file of 2 MB, or a twentieth of that if
+// the compiled code is in the cache. A built-in module is started at its first
+// request. The error says what about the file, or about its grant, is wrong.
 func (e *Engine) Load(ctx context.Context, s Source) (*Module, error) {
 	m, err := e.load(ctx, s)
 	if err != nil {
@@ -172,10 +172,14 @@ func (e *Engine) load(ctx context.Context, s Source) (*Module, error) {
 	return m, nil
 }
 
-// begin makes the module's first code, or lets it be made.
+// begin makes the module's first code. That of a built-in module comes when
+// somebody asks for it: four of them take 60 MB, and most users have favourites.
 func (m *Module) begin(ctx context.Context) error {
-	if m.found, _ = m.engine.find(m.wasm); m.found == "" && m.builtIn {
-		m.beginUpgrade()
+	m.found, _ = m.engine.find(m.wasm)
+	if m.builtIn {
+		if m.found == "" {
+			m.beginUpgrade()
+		}
 		return nil
 	}
 	// A module that nobody waits for any more is given up.

@@ -209,6 +209,9 @@ func (m *Module) beginUpgrade() {
 func (m *Module) upgrade() {
 	began := time.Now()
 	folder, err := m.engine.compile(m.life, m.wasm)
+	if err == nil && !m.inUse() {
+		return // it is there for whoever comes
+	}
 	var c *code
 	if err == nil {
 		c, err = native(m.life, folder, m)
@@ -222,6 +225,13 @@ func (m *Module) upgrade() {
 	}
 	m.install(c)
 	m.engine.log.Info("a module is compiled", zap.String("event", "module.compiled"), zap.String("module", m.name), zap.Duration("took", time.Since(began)))
+}
+
+// inUse reports whether there is code, or some on its way.
+func (m *Module) inUse() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.code != nil || m.coming != nil
 }
 
 // Close stops running invocations, waits for them, and frees the module's
