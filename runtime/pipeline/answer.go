@@ -89,7 +89,7 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 	if err != nil {
 		return err
 	}
-	p.bind(t, m, id)
+	p.bind(ctx, t, m, id)
 	switch {
 	case t.reply.DeleteAfter > 0:
 		p.deleteLater(ctx, t, id, time.Duration(t.reply.DeleteAfter)*time.Second)
@@ -102,7 +102,7 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 // bind ties the buttons to the message that carries them, before anything else
 // of this chat is handled: a token sent along with another message's id must
 // not change that message.
-func (p *Pipeline) bind(t *passage, m chat.Message, id int) {
+func (p *Pipeline) bind(ctx context.Context, t *passage, m chat.Message, id int) {
 	if len(m.Inline) == 0 || t.keyboard.Message == id {
 		return
 	}
@@ -115,6 +115,13 @@ func (p *Pipeline) bind(t *passage, m chat.Message, id int) {
 	// It is tied in memory at once. If the process dies before it is on disk, the
 	// tokens are still those of this user in this chat.
 	p.Keyboards.PutKeyboardLater(t.keyboard.id, p.Now().Add(keyboardLifetime), value)
+	// Whoever takes rights away changes the lists and then drops what was kept. If
+	// that came before this, it is dropped here.
+	if p.decide(t).Role < t.role {
+		if err := p.Forget(ctx, func(user, chat int64) bool { return user == t.keyboard.User && chat == t.keyboard.Chat }); err != nil {
+			t.log.Error("buttons of a user without rights stay", zap.String("event", "store.error"), zap.Error(err))
+		}
+	}
 }
 
 func (p *Pipeline) undelivered(ctx context.Context, t *passage, err error) outcome {
