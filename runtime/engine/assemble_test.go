@@ -65,7 +65,6 @@ var (
 	store32     = []byte{0x36, 2, 0}
 	grow        = []byte{0x40, 0}
 	fill        = []byte{0xfc, 11, 0} // memory.fill
-	and         = []byte{0x71}
 	unequal     = []byte{0x47}
 	wrap        = []byte{0xa7} // i64 -> i32, the low half
 	high        = ops([]byte{0x42, 32, 0x88}, wrap)

@@ -39,12 +39,13 @@ type Module struct {
 	// closing guards taken, the slots that Close holds.
 	closing sync.Mutex
 	taken   int
-	// working is what makes and frees code in the background. Nothing is added
-	// by whoever holds no place, once life has ended.
+	// working is what makes and frees code in the background. Once closed is set,
+	// nothing is added.
 	working   sync.WaitGroup
 	upgrading atomic.Bool
 
 	mu     sync.Mutex
+	closed bool        // Close has every place, and waits for what works
 	code   *code       // what new invocations use; nil: it comes on demand
 	coming *arrival    // of code that is being made
 	rest   *time.Timer // gives the code back when nobody used it for a while
@@ -145,7 +146,7 @@ func (m *Module) discard(c *code) {
 func (m *Module) doze() {
 	m.mu.Lock()
 	c := m.code
-	if c == nil || c.users > 0 || m.life.Err() != nil {
+	if c == nil || c.users > 0 || m.closed {
 		m.mu.Unlock()
 		return
 	}
@@ -256,7 +257,8 @@ func (m *Module) Close(ctx context.Context) error {
 			return fmt.Errorf("close module %s: an invocation does not end: %w", m.name, ctx.Err())
 		}
 	}
-	m.mu.Lock() // whoever holds it and found the module alive has said that it works
+	m.mu.Lock()
+	m.closed = true
 	m.mu.Unlock()
 	m.working.Wait()
 	m.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,13 +19,15 @@ import (
 // "file" that makes this test's child do it. What they return, the child says.
 var crimes = map[string]func() error{
 	"spin": func() error {
-		for {
+		for n := 1; n != 0; n |= 1 {
 		}
+		return nil
 	},
 	"hoard": func() error {
 		var kept [][]byte
 		for {
 			kept = append(kept, bytes.Repeat([]byte{1}, 64<<20))
+			runtime.KeepAlive(kept)
 		}
 	},
 	"panic":   func() error { panic("no such register") },
