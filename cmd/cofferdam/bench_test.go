@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -227,10 +229,7 @@ func BenchmarkStart(b *testing.B) {
 			benchmarkStart(b, e, func() string { return filepath.Join(b.TempDir(), "state") })
 		})
 		b.Run("warm/"+e.name, func(b *testing.B) {
-			state := filepath.Join(b.TempDir(), "state")
-			p := startProcess(b, e, state, 1)
-			p.loaded()
-			p.end()
+			state := compiledState(b)
 			benchmarkStart(b, e, func() string { return state })
 		})
 	}
@@ -251,6 +250,25 @@ func benchmarkStart(b *testing.B, e program, state func() string) {
 	b.ReportMetric(0, "ns/op") // is starting and stopping, several times
 }
 
+// compiledState is a new state directory in which the program has compiled all
+// modules.
+func compiledState(b *testing.B) string {
+	b.Helper()
+	state := filepath.Join(b.TempDir(), "state")
+	program, err := builtProgram()
+	if err != nil {
+		b.Fatal(err)
+	}
+	compile := exec.Command(program, "module", "compile", "--out", filepath.Join(state, "modules"))
+	if text, err := compile.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %s", err, text)
+	}
+	if err := os.Chmod(state, 0o700); err != nil {
+		b.Fatal(err)
+	}
+	return state
+}
+
 func median(list []float64) float64 {
 	slices.Sort(list)
 	return list[len(list)/2]
@@ -266,7 +284,7 @@ func BenchmarkMemory(b *testing.B) {
 			var idle, after []float64
 			for b.Loop() {
 				// One user more, whose command is answered first.
-				p := startProcess(b, e, filepath.Join(b.TempDir(), "state"), users+1)
+				p := startProcess(b, e, compiledState(b), users+1)
 				p.called("sendMessage", 1)
 				p.loaded()
 				idle = append(idle, p.settled())
