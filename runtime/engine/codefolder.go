@@ -139,24 +139,48 @@ func (f folders) name(wasm []byte) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// find returns the sealed folder of a file's code, if there is one.
-func (f folders) find(wasm []byte) (string, bool) {
+// places are where a file's code may lie, the own one first.
+func (f folders) places(wasm []byte) []string {
 	name := f.name(wasm)
-	dir := filepath.Join(f.own, name)
-	if sealed(dir) {
-		// Its time says when it was last of use. If it cannot be set, the worst is
-		// that the code is compiled again in a month.
-		now := time.Now()
-		_ = os.Chtimes(dir, now, now)
-		return dir, true
+	dirs := []string{filepath.Join(f.own, name)}
+	if f.shipped != "" {
+		dirs = append(dirs, filepath.Join(f.shipped, name))
 	}
-	if f.shipped == "" {
-		return "", false
-	}
-	if dir = filepath.Join(f.shipped, name); sealed(dir) {
-		return dir, true
+	return dirs
+}
+
+// find returns the sealed folder of a file's code, if there is one. To read it
+// through costs as much as to load the code, so it is for who loads it at once.
+func (f folders) find(wasm []byte) (string, bool) {
+	for _, dir := range f.places(wasm) {
+		if sealed(dir) {
+			f.touch(dir)
+			return dir, true
+		}
 	}
 	return "", false
+}
+
+// has reports whether there is a folder with a seal, which find may yet find
+// broken.
+func (f folders) has(wasm []byte) bool {
+	for _, dir := range f.places(wasm) {
+		if _, err := os.Lstat(filepath.Join(dir, sealFile)); err == nil {
+			f.touch(dir)
+			return true
+		}
+	}
+	return false
+}
+
+// touch notes that a folder is of use. What was shipped is left alone.
+func (f folders) touch(dir string) {
+	if filepath.Dir(dir) == filepath.Clean(f.own) {
+		// If its time cannot be set, the worst is that the code is compiled again in
+		// a month.
+		now := time.Now()
+		_ = os.Chtimes(dir, now, now)
+	}
 }
 
 // compile has a child compile the file, and returns the sealed folder of its

@@ -296,3 +296,27 @@ func TestEqualFilesAreLoadedSideBySide(t *testing.T) {
 		}
 	})
 }
+
+// The code of a built-in module is looked at when somebody asks for it, not at
+// the start: what was damaged until then is made anew.
+func TestABuiltInModulesFolderMayBeDamaged(t *testing.T) {
+	dir := t.TempDir()
+	mustReturn(t, newEngine(t, dir, operations(nil)), returning(1), 1)
+	e := newEngine(t, dir, operations(nil))
+	folder, entry := codeOf(t, e, returning(1))
+	m, err := e.Load(t.Context(), Source{Name: "own", Wasm: returning(1), Limits: patient(), BuiltIn: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, entry, []byte("garbage"))
+	if answer, fault := invoke(t, m, ""); fault != nil || answer.Code != 1 {
+		t.Errorf("%+v, %v", answer, fault)
+	}
+	m.working.Wait()
+	if !sealed(folder) || m.code.interim {
+		t.Errorf("sealed anew: %v; still interpreted: %v", sealed(folder), m.code.interim)
+	}
+	if err := m.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

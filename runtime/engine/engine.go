@@ -175,9 +175,8 @@ func (e *Engine) load(ctx context.Context, s Source) (*Module, error) {
 // begin makes the module's first code. That of a built-in module comes when
 // somebody asks for it: four of them take 60 MB, and most users have favourites.
 func (m *Module) begin(ctx context.Context) error {
-	m.found, _ = m.engine.find(m.wasm)
 	if m.builtIn {
-		if m.found == "" {
+		if !m.engine.has(m.wasm) {
 			m.beginUpgrade()
 		}
 		return nil

@@ -100,8 +100,8 @@ func logLine(ctx context.Context, guest api.Module, stack []uint64) {
 	invocationOf(ctx).log.line(api.DecodeI32(stack[0]), view(guest, stack[1], stack[2]))
 }
 
-// performed is what an operation returns. A panic in it is the host's own fault, which costs
-// the invocation and is not held against the module.
+// performed is what an operation returns. A panic in it is the host's own fault,
+// which costs the invocation and is not held against the module.
 func performed(ctx context.Context, op hostcall.Operation, caller *hostcall.Caller, request []byte) (abi.Code, []byte) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -26,9 +26,6 @@ type Module struct {
 	granted map[string]hostcall.Operation
 	limits  Limits
 	engine  *Engine
-	// found is the folder of its code, if it was looked for when the module was
-	// loaded: to read it through costs as much as to load it.
-	found string
 	// born is the zero of the guest's monotonic clock.
 	born time.Time
 	// slots bounds how many invocations run at once.
@@ -89,13 +86,13 @@ func (m *Module) arrive() {
 	c, err := m.provide(m.life)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.code == nil {
-		m.code = c // nil after an error
-	} else if c != nil {
-		// A child was quicker than the interpreter.
+	switch {
+	case m.code != nil && c != nil: // a child was quicker than the interpreter
 		m.working.Go(func() { m.discard(c) })
-	}
-	if m.code == nil {
+	case m.code == nil && c != nil:
+		m.code = c
+		m.rest.Reset(m.engine.idle) // whoever waited may have given up
+	case m.code == nil:
 		m.coming.err = err
 	}
 	close(m.coming.over)
@@ -116,14 +113,12 @@ func (m *Module) release(c *code) {
 	}
 }
 
-// install makes c, or nothing, what new invocations use.
+// install makes c what new invocations use.
 func (m *Module) install(c *code) {
 	m.mu.Lock()
 	old := m.code
 	m.code = c
-	if c != nil {
-		m.rest.Reset(m.engine.idle)
-	}
+	m.rest.Reset(m.engine.idle)
 	unused := old != nil && old.users == 0
 	if old != nil {
 		old.retired = true
@@ -161,16 +156,12 @@ func (m *Module) doze() {
 // provide makes code, in the quickest way there is: from a folder, interpreted
 // if the module is the project's own, or else by compiling it.
 func (m *Module) provide(ctx context.Context) (*code, error) {
-	folder := m.found
-	m.found = ""
-	if folder == "" {
-		folder, _ = m.engine.find(m.wasm)
-	}
-	if folder == "" && m.builtIn {
+	folder, ok := m.engine.find(m.wasm)
+	if !ok && m.builtIn {
 		m.beginUpgrade()
 		return m.interim(ctx)
 	}
-	if folder == "" {
+	if !ok {
 		var err error
 		if folder, err = m.engine.compile(ctx, m.wasm); err != nil {
 			return nil, err
