@@ -23,8 +23,8 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 )
 
-// needClang skips a test where there is no C compiler, or fails it in CI.
-func needClang(t testing.TB) {
+// NeedClang skips a test where there is no C compiler, or fails it in CI.
+func NeedClang(t testing.TB) {
 	t.Helper()
 	for _, program := range []string{"clang", "wasm-ld"} {
 		if _, err := exec.LookPath(program); err == nil {
@@ -143,7 +143,7 @@ func TestHeaderHasTheNamesOfTheContract(t *testing.T) {
 // compile compiles a program with the header and returns the object file.
 func compile(t *testing.T, program string, flags ...string) string {
 	t.Helper()
-	needClang(t)
+	NeedClang(t)
 	dir := t.TempDir()
 	source, object := filepath.Join(dir, "main.c"), filepath.Join(dir, "main.o")
 	if err := os.WriteFile(source, []byte(program), 0o600); err != nil {

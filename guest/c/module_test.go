@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/guest/c"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
@@ -51,16 +52,7 @@ var limits = engine.Limits{Memory: 1 << 20, Timeout: 10 * time.Second, HostCalls
 // build builds a module as its author does.
 func build(t testing.TB, dir string) []byte {
 	t.Helper()
-	for _, program := range []string{"clang", "wasm-ld"} {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		reason := "there is no " + program + "; on Debian: apt-get install clang lld"
-		if os.Getenv("COFFERDAM_CI") == "1" {
-			t.Fatal(reason)
-		}
-		t.Skip(reason)
-	}
+	c.NeedClang(t)
 	wasm := filepath.Join(t.TempDir(), "guest.wasm")
 	if text, err := exec.Command("go", "run", "../../cmd/cofferdam", "module", "build", dir, "--out", wasm).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", dir, err, text)
