@@ -41,20 +41,29 @@ func (r *Registry) List() []Status {
 // status is what an operator sees of a module.
 func (m *module) status(now time.Time) Status {
 	decision, use := m.conduct.look(now)
-	s := Status{BotModule: m.described(decision), State: StateLoading}
+	s := Status{BotModule: m.described(decision), State: m.state()}
 	s.Use = &use
-	select {
-	case <-m.ready:
-		s.State = StateLoaded
-		if m.err != nil {
-			s.State, s.Why = StateRefused, m.why(m.err)
-		}
-	default:
-	}
-	if s.State == StateLoaded && !decision.Allowed {
+	switch {
+	case s.State == StateRefused:
+		s.Why = m.why(m.err)
+	case s.State == StateLoaded && !decision.Allowed:
 		s.State = StateOff
 	}
 	return s
+}
+
+// state says how loading went. Whether the module is switched off is not its
+// own matter.
+func (m *module) state() State {
+	select {
+	case <-m.ready:
+		if m.err != nil {
+			return StateRefused
+		}
+		return StateLoaded
+	default:
+		return StateLoading
+	}
 }
 
 // why is what is wrong with a module, without its name before it.
@@ -80,12 +89,8 @@ func (r *Registry) Running() int {
 	defer r.mu.RUnlock()
 	n := 0
 	for _, m := range r.modules {
-		select {
-		case <-m.ready:
-			if m.err == nil {
-				n++
-			}
-		default:
+		if m.state() == StateLoaded {
+			n++
 		}
 	}
 	return n

@@ -97,14 +97,7 @@ type module struct {
 
 // failed reports whether the module was loaded, and could not be. One that is
 // still being loaded counts as there: its commands wait for it.
-func (m *module) failed() bool {
-	select {
-	case <-m.ready:
-		return m.err != nil
-	default:
-		return false
-	}
-}
+func (m *module) failed() bool { return m.state() == StateRefused }
 
 // New returns an empty Registry. compilers is how many modules may be loaded
 // at once.
@@ -279,16 +272,6 @@ func (r *Registry) tell(ctx context.Context, m *module) {
 		log.Info("module loaded", zap.String("event", "module.loaded"), zap.Stringer("grant", m.grant))
 	case ctx.Err() == nil: // otherwise the bot stops
 		log.Error("a module cannot be loaded", zap.String("event", "module.rejected"), zap.Error(m.err))
-	}
-}
-
-// Loaded waits until every module that was added is loaded, or could not be.
-func (r *Registry) Loaded() {
-	r.mu.RLock()
-	modules := slices.Collect(maps.Values(r.modules))
-	r.mu.RUnlock()
-	for _, m := range modules {
-		<-m.ready
 	}
 }
 
