@@ -56,7 +56,7 @@ type options struct {
 	hangups <-chan os.Signal
 	// userLimit and load are there for benchmarks: the figures of the whole
 	// bot without A8, and with modules compiled into the host.
-	userLimit *ratelimit.Window
+	userLimit *ratelimit.Window[int64]
 	load      func([]hostcall.Operation) loader
 	// now is the clock by which updates, buttons, codes and deletions age; nil:
 	// the real one.
@@ -296,7 +296,7 @@ func (b botOf) Describe(role string) abi.BotInfo { return b.registry.Describe(ro
 func (a *app) openPipeline(_ context.Context, o options) error {
 	limit := o.userLimit
 	if limit == nil {
-		limit = ratelimit.New(userUpdates, userSpan, usersAtMost)
+		limit = ratelimit.New[int64](userUpdates, userSpan, usersAtMost)
 	}
 	a.pipeline = pipeline.New(pipeline.Config{
 		Journal: a.store, Keyboards: a.store, Delete: a.deletions.Add,

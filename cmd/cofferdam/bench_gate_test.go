@@ -68,7 +68,7 @@ func newGateBench(b *testing.B) *gateBench {
 	}
 	b.Cleanup(func() { _ = a.close(context.Background()) })
 	c := a.pipeline.Config
-	c.Modules, c.Sender, c.UserLimit = hollow{a.registry, &g.ran}, mute{}, ratelimit.New(1<<30, time.Second, usersAtMost)
+	c.Modules, c.Sender, c.UserLimit = hollow{a.registry, &g.ran}, mute{}, ratelimit.New[int64](1<<30, time.Second, usersAtMost)
 	c.Delete = func(context.Context, chat.Address, int, time.Time) error { return nil }
 	g.app, g.p = a, pipeline.New(c)
 	b.Cleanup(func() { g.p.Close(context.Background()) })

@@ -84,7 +84,7 @@ func newBot(t testing.TB, changes ...setup) *bot {
 		log:      newLogger(b.log, "DEBUG", "json", scrubber),
 		scrub:    scrubber,
 		// Conversations are quicker than people.
-		userLimit: ratelimit.New(100_000, time.Second, usersAtMost),
+		userLimit: ratelimit.New[int64](100_000, time.Second, usersAtMost),
 	}
 	for _, change := range changes {
 		change(b)

@@ -31,7 +31,7 @@ func startDemo(t testing.TB, changes ...func(*demo)) *demo {
 		t.Fatal(err)
 	}
 	d.o.cacheDir = moduleCache(t)
-	d.o.userLimit = ratelimit.New(100_000, time.Second, usersAtMost) // a test is quicker than people
+	d.o.userLimit = ratelimit.New[int64](100_000, time.Second, usersAtMost) // a test is quicker than people
 	for _, change := range changes {
 		change(d)
 	}

@@ -64,7 +64,7 @@ type Config struct {
 type Notices struct {
 	Config
 	mu      sync.Mutex
-	windows map[Kind]*ratelimit.Window
+	windows map[Kind]*ratelimit.Window[int]
 	// left counts what was left out of a kind since its last notice.
 	left map[Kind]int
 	// told is what was told lately, until when that is enough: what the table
@@ -83,9 +83,9 @@ const waitingAtMost = 256
 
 // New returns Notices.
 func New(c Config) *Notices {
-	n := &Notices{Config: c, windows: map[Kind]*ratelimit.Window{}, left: map[Kind]int{}, told: map[string]time.Time{}, queue: make(chan outgoing, waitingAtMost)}
+	n := &Notices{Config: c, windows: map[Kind]*ratelimit.Window[int]{}, left: map[Kind]int{}, told: map[string]time.Time{}, queue: make(chan outgoing, waitingAtMost)}
 	for kind, l := range limits {
-		n.windows[kind] = ratelimit.New(l.most, l.span, 1)
+		n.windows[kind] = ratelimit.New[int](l.most, l.span, 1)
 	}
 	return n
 }

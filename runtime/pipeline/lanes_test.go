@@ -32,7 +32,7 @@ func (r *rig) hang() (release func()) {
 }
 
 // unlimited takes A8 out of the way.
-func (r *rig) unlimited() { r.UserLimit = ratelimit.New(1_000_000, time.Second, 100) }
+func (r *rig) unlimited() { r.UserLimit = ratelimit.New[int64](1_000_000, time.Second, 100) }
 
 func view(from, where int64, n int) chat.Update { return typed(from, where, fmt.Sprint("/view ", n)) }
 

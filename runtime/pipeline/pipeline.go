@@ -200,7 +200,7 @@ type Config struct {
 	// MaxAge is telegram.max_update_age (A7).
 	MaxAge time.Duration
 	// UserLimit bounds the updates of a user (A8).
-	UserLimit *ratelimit.Window
+	UserLimit *ratelimit.Window[int64]
 	Log       *zap.Logger
 	Now       func() time.Time
 	Random    io.Reader
@@ -216,9 +216,9 @@ type Pipeline struct {
 	// guard protects all below.
 	guard           sync.Mutex
 	strikes         access.Strikes
-	strangerCommand *ratelimit.Window
-	strangerAnswer  *ratelimit.Window
-	laneNotice      *ratelimit.Window
+	strangerCommand *ratelimit.Window[int64]
+	strangerAnswer  *ratelimit.Window[int64]
+	laneNotice      *ratelimit.Window[int64]
 	sessions        session.Table[command]
 	confirmations   session.Confirmations[confirmation]
 	// underway are the codes that are being looked at, each with why the sessions
@@ -254,9 +254,9 @@ func New(c Config) *Pipeline {
 		Config:          c,
 		underway:        map[*passage]string{},
 		blocksTold:      map[session.Key]time.Time{},
-		strangerCommand: ratelimit.New(strangerCommands, strangerSpan, access.StrangersAtMost),
-		strangerAnswer:  ratelimit.New(strangerAnswers, strangerAnswerSpan, 1),
-		laneNotice:      ratelimit.New(1, laneNoticeSpan, laneNotices),
+		strangerCommand: ratelimit.New[int64](strangerCommands, strangerSpan, access.StrangersAtMost),
+		strangerAnswer:  ratelimit.New[int64](strangerAnswers, strangerAnswerSpan, 1),
+		laneNotice:      ratelimit.New[int64](1, laneNoticeSpan, laneNotices),
 	}
 	p.lanes = newLanes(p.handle)
 	return p

@@ -9,25 +9,25 @@ import (
 
 // Window permits a key so many events within a span of time. The number of
 // keys is bounded: the one that was quiet the longest makes room.
-type Window struct {
+type Window[K comparable] struct {
 	limit int
 	span  time.Duration
 	most  int
-	keys  map[int64]*list.Element
-	order *list.List // of *events, the quietest first
+	keys  map[K]*list.Element
+	order *list.List // of *events[K], the quietest first
 }
 
 // events are the times of a key's permitted events, oldest first, and whether
 // a refusal was told since.
-type events struct {
-	key  int64
+type events[K comparable] struct {
+	key  K
 	at   []time.Time
 	told bool
 }
 
 // New returns a Window for limit events in span, for at most keys keys.
-func New(limit int, span time.Duration, keys int) *Window {
-	return &Window{limit: limit, span: span, most: keys, keys: map[int64]*list.Element{}, order: list.New()}
+func New[K comparable](limit int, span time.Duration, keys int) *Window[K] {
+	return &Window[K]{limit: limit, span: span, most: keys, keys: map[K]*list.Element{}, order: list.New()}
 }
 
 // Verdict is what to do with an event. The zero Verdict refuses in silence.
@@ -38,7 +38,7 @@ type Verdict struct {
 }
 
 // Add counts an event and decides about it.
-func (w *Window) Add(key int64, now time.Time) Verdict {
+func (w *Window[K]) Add(key K, now time.Time) Verdict {
 	if w == nil || w.limit <= 0 {
 		return Verdict{}
 	}
@@ -53,7 +53,7 @@ func (w *Window) Add(key int64, now time.Time) Verdict {
 	return Verdict{Tell: tell}
 }
 
-func (e *events) expire(before time.Time) {
+func (e *events[K]) expire(before time.Time) {
 	n := 0
 	for n < len(e.at) && !e.at[n].After(before) {
 		n++
@@ -62,20 +62,20 @@ func (e *events) expire(before time.Time) {
 }
 
 // Len returns how many keys are remembered.
-func (w *Window) Len() int { return len(w.keys) }
+func (w *Window[K]) Len() int { return len(w.keys) }
 
 // events returns what is remembered of a key, which is now the least quiet.
-func (w *Window) events(key int64) *events {
+func (w *Window[K]) events(key K) *events[K] {
 	if element, ok := w.keys[key]; ok {
 		w.order.MoveToBack(element)
-		return element.Value.(*events)
+		return element.Value.(*events[K])
 	}
 	if len(w.keys) >= w.most {
 		quietest := w.order.Front()
-		delete(w.keys, quietest.Value.(*events).key)
+		delete(w.keys, quietest.Value.(*events[K]).key)
 		w.order.Remove(quietest)
 	}
-	e := &events{key: key}
+	e := &events[K]{key: key}
 	w.keys[key] = w.order.PushBack(e)
 	return e
 }

@@ -8,7 +8,7 @@ import (
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestWindowReadsLikeTheRule(t *testing.T) {
-	w := New(2, 10*time.Second, 100)
+	w := New[int64](2, 10*time.Second, 100)
 	for i, step := range []struct {
 		after time.Duration // since noon
 		key   int64
@@ -31,8 +31,8 @@ func TestWindowReadsLikeTheRule(t *testing.T) {
 }
 
 func TestZeroValuesRefuse(t *testing.T) {
-	var none *Window
-	for _, w := range []*Window{none, {}, New(0, time.Second, 1)} {
+	var none *Window[int64]
+	for _, w := range []*Window[int64]{none, {}, New[int64](0, time.Second, 1)} {
 		if got := w.Add(1, noon); got != (Verdict{}) {
 			t.Errorf("got %+v", got)
 		}
@@ -40,7 +40,7 @@ func TestZeroValuesRefuse(t *testing.T) {
 }
 
 func TestKeysAreBounded(t *testing.T) {
-	w := New(1, time.Hour, 1000)
+	w := New[int64](1, time.Hour, 1000)
 	for key := range int64(20_000) {
 		if !w.Add(key, noon.Add(time.Duration(key)*time.Millisecond)).Allowed {
 			t.Fatalf("key %d was refused for what others did", key)

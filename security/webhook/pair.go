@@ -1,0 +1,134 @@
+package webhook
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"time"
+)
+
+// The figures of C1.
+const (
+	pathBytes   = 16 // 128 bits
+	secretBytes = 32 // 256 bits
+	// RotateAfter accepted requests, or after RotateEvery, a pair is replaced.
+	RotateAfter = 10_000
+	RotateEvery = 24 * time.Hour
+	// Grace is for how long the replaced pair stays valid.
+	Grace = 300 * time.Second
+)
+
+const (
+	pathStart    = "/webhook/"
+	pathLength   = len(pathStart) + 22 + 1
+	secretLength = 43
+)
+
+// Pair is a path and the secret that belongs to it. Its parts are secrets: it
+// prints as neither. The zero Pair opens nothing.
+type Pair struct{ path, secret string }
+
+// NewPair makes a pair of random bits, which must be those of crypto/rand.
+func NewPair(random io.Reader) (Pair, error) {
+	var bits [pathBytes + secretBytes]byte
+	if _, err := io.ReadFull(random, bits[:]); err != nil {
+		return Pair{}, fmt.Errorf("make a webhook path and secret: %w", err)
+	}
+	text := base64.RawURLEncoding.EncodeToString
+	return Pair{path: pathStart + text(bits[:pathBytes]) + "/", secret: text(bits[pathBytes:])}, nil
+}
+
+// Path is /webhook/, 22 characters, and a slash.
+func (p Pair) Path() string { return p.path }
+
+// Secret is 43 characters of [A-Za-z0-9_-].
+func (p Pair) Secret() string { return p.secret }
+
+// String keeps the pair out of logs.
+func (p Pair) String() string { return "webhook pair" }
+
+// GoString does the same for %#v.
+func (p Pair) GoString() string { return p.String() }
+
+// leads compares in a time that does not depend on what is wrong. The length is
+// the same for all pairs, and no secret.
+func (p Pair) leads(path string) bool {
+	return len(p.path) == pathLength && subtle.ConstantTimeCompare([]byte(p.path), []byte(path)) == 1
+}
+
+func (p Pair) opens(secret string) bool {
+	return len(p.secret) == secretLength && subtle.ConstantTimeCompare([]byte(p.secret), []byte(secret)) == 1
+}
+
+// Pairs are those that are valid: one, and for a while two, since a pair is
+// replaced without that a request is lost. A new one is valid before Telegram is
+// told of it, and the old one for [Grace] after. The zero value has none. It is
+// not safe for concurrent use.
+type Pairs struct {
+	current Pair
+	// since is when current was made known, and accepted how many requests it
+	// let in since.
+	since    time.Time
+	accepted int
+	// next is valid too: Telegram may or may not know it already.
+	next Pair
+	// old is valid until a time.
+	old   Pair
+	until time.Time
+}
+
+// Next returns the pair that Telegram is to be told of next. It is valid from
+// now on. As long as it is not known whether Telegram took it, that is the same
+// one: a call that failed may have had its effect.
+func (p *Pairs) Next(random io.Reader) (Pair, error) {
+	if p.next == (Pair{}) {
+		next, err := NewPair(random)
+		if err != nil {
+			return Pair{}, err
+		}
+		p.next = next
+	}
+	return p.next, nil
+}
+
+// Registered makes the next pair the current one: Telegram knows it.
+func (p *Pairs) Registered(now time.Time) {
+	if p.next == (Pair{}) {
+		return
+	}
+	p.old, p.until = p.current, now.Add(Grace)
+	p.current, p.next = p.next, Pair{}
+	p.since, p.accepted = now, 0
+}
+
+// Accepted counts a request that was let in, and taken over.
+func (p *Pairs) Accepted() { p.accepted++ }
+
+// Due reports whether the current pair is to be replaced (C1), or there is none.
+func (p *Pairs) Due(now time.Time) bool {
+	if p.since.After(now) {
+		p.since = now // the clock went back: a pair lives no longer for it
+	}
+	return p.current == (Pair{}) || p.accepted >= RotateAfter || now.Sub(p.since) >= RotateEvery
+}
+
+// find returns the pair of a path.
+func (p *Pairs) find(path string, now time.Time) (found Pair, ok bool) {
+	if p.until.Sub(now) > Grace {
+		p.until = now.Add(Grace) // the clock went back
+	}
+	if !p.until.After(now) {
+		p.old = Pair{}
+	}
+	if len(path) != pathLength {
+		return Pair{}, false
+	}
+	// All are compared: which one it was takes no time either.
+	for _, pair := range [...]Pair{p.current, p.next, p.old} {
+		if pair.leads(path) {
+			found, ok = pair, true
+		}
+	}
+	return found, ok
+}

@@ -1,0 +1,125 @@
+package webhook
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Published are the ranges from which Telegram delivers to webhooks:
+// https://core.telegram.org/bots/webhooks#the-short-version. IPv4 only.
+var Published = []netip.Prefix{
+	netip.MustParsePrefix("149.154.160.0/20"),
+	netip.MustParsePrefix("91.108.4.0/22"),
+}
+
+// Policy is what the operator decides.
+type Policy struct {
+	// Additional are ranges that count as Telegram's beside the published ones.
+	Additional []netip.Prefix
+	// Proxies are the peers whose X-Forwarded-For counts.
+	Proxies []netip.Prefix
+}
+
+// maxForwarded is how long X-Forwarded-For may be, in bytes, all headers of that
+// name together (C2).
+const maxForwarded = 512
+
+// peers knows who is who.
+type peers struct{ ours, proxies []netip.Prefix }
+
+func newPeers(p Policy) peers {
+	return peers{ours: slices.Concat(Published, p.Additional), proxies: slices.Clone(p.Proxies)}
+}
+
+func (p peers) telegram(a netip.Addr) bool { return within(p.ours, a) }
+
+// exempt reports whether an address is never banned.
+func (p peers) exempt(a netip.Addr) bool { return within(p.ours, a) || within(p.proxies, a) }
+
+func within(ranges []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(ranges, func(r netip.Prefix) bool { return r.Contains(a) })
+}
+
+// plain is an address without what makes the same one look different: an IPv4
+// address inside of an IPv6 one, and a zone.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// host is what counts as one host: an IPv4 address, and a /64 of IPv6, all of
+// which one machine can have.
+func host(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	prefix, err := a.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{} // no address: they all are one
+	}
+	return prefix
+}
+
+// client returns who sent a request (C2): the peer, or, if that is a trusted
+// proxy, whom X-Forwarded-For names. Each proxy adds at the right end whom it
+// saw, and what stands further left is what the client itself wrote: so the
+// rightmost address that is no trusted proxy is the client.
+func (p peers) client(peer netip.Addr, forwarded []string) (netip.Addr, Reason) {
+	peer = plain(peer)
+	switch {
+	case len(forwarded) == 0:
+		return peer, ""
+	case len(p.proxies) == 0:
+		return peer, Unexpected
+	case !within(p.proxies, peer):
+		return peer, "" // anybody can write a header
+	}
+	chain, ok := parseForwarded(forwarded)
+	if !ok {
+		return peer, Chain
+	}
+	for _, a := range slices.Backward(chain) {
+		if !within(p.proxies, a) {
+			return a, ""
+		}
+	}
+	return chain[0], ""
+}
+
+// parseForwarded reads the addresses of X-Forwarded-For, several headers in
+// their order. One that is no address spoils all: which one to believe cannot be
+// said any more.
+func parseForwarded(headers []string) (chain []netip.Addr, ok bool) {
+	length := len(headers) - 1
+	for _, h := range headers {
+		length += len(h)
+	}
+	if length > maxForwarded {
+		return nil, false
+	}
+	for _, h := range headers {
+		for entry := range strings.SplitSeq(h, ",") {
+			a, ok := parseEntry(strings.Trim(entry, " \t"))
+			if !ok {
+				return nil, false
+			}
+			chain = append(chain, a)
+		}
+	}
+	return chain, true
+}
+
+// parseEntry reads an address, with or without a port: 192.0.2.1,
+// 192.0.2.1:443, 2001:db8::1, [2001:db8::1] or [2001:db8::1]:443.
+func parseEntry(text string) (netip.Addr, bool) {
+	if inner, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(inner, "]") {
+		a, err := netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+		return plain(a), err == nil && a.Is6() && a.Zone() == ""
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		var withPort netip.AddrPort
+		withPort, err = netip.ParseAddrPort(text)
+		a = withPort.Addr()
+	}
+	return plain(a), err == nil && a.Zone() == ""
+}
