@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -30,6 +31,12 @@ type Options struct {
 	Flood Flood
 	// Latency is waited before each call is handled. The long-poll wait of getUpdates is not lengthened by it.
 	Latency time.Duration
+	// Webhooks brings updates to the bot's webhook. Nil: over the network, as Telegram does; Route is for bots that
+	// listen elsewhere than their URL says.
+	Webhooks http.RoundTripper
+	// RetryFirst is the pause before an update is brought again that the webhook did not take; it doubles up to
+	// RetryMost. 0 means 50 ms and 1 s. Telegram's are longer.
+	RetryFirst, RetryMost time.Duration
 	// PageHosts are host names, besides loopback ones, under which PageHandler may be reached.
 	PageHosts []string
 }
@@ -43,6 +50,9 @@ type Server struct {
 	hosts   []string
 	latency atomic.Int64 // nanoseconds
 
+	webhooks              http.RoundTripper
+	retryFirst, retryMost time.Duration
+
 	faults faults
 	record *recorder
 
@@ -50,16 +60,17 @@ type Server struct {
 	closed    chan struct{}
 
 	// mu guards the world below.
-	mu       sync.Mutex
-	users    map[int64]User
-	chats    map[int64]*chat
-	dialogID int // last message id of private chats and basic groups, which share one sequence
-	files    fileStore
-	updates  updateQueue
-	queries  queryBook
-	commands map[commandKey][]BotCommand
-	webhook  Webhook
-	flood    *floodgate
+	mu         sync.Mutex
+	users      map[int64]User
+	chats      map[int64]*chat
+	dialogID   int // last message id of private chats and basic groups, which share one sequence
+	files      fileStore
+	updates    updateQueue
+	queries    queryBook
+	commands   map[commandKey][]BotCommand
+	webhook    Webhook
+	deliveries deliveries
+	flood      *floodgate
 }
 
 // tokenShape is the shape of real tokens; others never reach a bot (Telegram answers 404).
@@ -89,6 +100,7 @@ func New(o Options) *Server {
 		token:    o.Token,
 		bot:      User{ID: botID, IsBot: true, FirstName: o.Name, Username: o.Username},
 		hosts:    o.PageHosts,
+		webhooks: o.Webhooks,
 		record:   newRecorder(o.Now),
 		closed:   make(chan struct{}),
 		users:    serviceUsers(),
@@ -100,6 +112,7 @@ func New(o Options) *Server {
 		flood:    newFloodgate(o.Flood),
 	}
 	s.latency.Store(int64(o.Latency))
+	s.retryFirst, s.retryMost = cmp.Or(o.RetryFirst, 50*time.Millisecond), cmp.Or(o.RetryMost, time.Second)
 	return s
 }
 

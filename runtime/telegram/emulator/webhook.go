@@ -14,7 +14,8 @@ type Webhook struct {
 	IPAddress      string
 	MaxConnections int
 	AllowedUpdates []string
-	Certificate    bool // a certificate was sent along
+	Certificate    bool   // a certificate was sent along
+	PEM            []byte // that certificate
 }
 
 var secretShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -22,8 +23,7 @@ var secretShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
 // webhookPorts: https://core.telegram.org/bots/api#setwebhook
 var webhookPorts = []string{"", "443", "80", "88", "8443"}
 
-// Webhook gives the present registration. The emulator registers webhooks but does not call them; Drain gives the
-// updates to a test that does.
+// Webhook gives the present registration.
 func (s *Server) Webhook() Webhook {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,6 +47,7 @@ func (s *Server) setWebhook(p *params) (any, error) {
 	s.webhook = hook
 	s.updates.endPoller("terminated by setWebhook request")
 	s.dropPending(p)
+	s.startDeliveries()
 	if same {
 		return noted{result: true, description: "Webhook is already set"}, nil
 	}
@@ -58,7 +59,8 @@ func parseWebhook(p *params) (Webhook, error) {
 		URL: p.str("url"), SecretToken: p.str("secret_token"), IPAddress: p.str("ip_address"),
 		MaxConnections: int(clamp(p.int("max_connections"), 1, 100)),
 	}
-	_, hook.Certificate = p.uploads["certificate"]
+	certificate, sent := p.uploads["certificate"]
+	hook.Certificate, hook.PEM = sent, certificate.data
 	if !p.has("max_connections") {
 		hook.MaxConnections = 40
 	}
@@ -105,8 +107,10 @@ func (s *Server) getWebhookInfo(*params) (any, error) {
 		IPAddress      string   `json:"ip_address,omitempty"`
 		MaxConnections int      `json:"max_connections,omitempty"`
 		AllowedUpdates []string `json:"allowed_updates,omitempty"`
+		LastErrorDate  int64    `json:"last_error_date,omitempty"`
+		LastError      string   `json:"last_error_message,omitempty"`
 	}{
 		s.webhook.URL, s.webhook.Certificate, len(s.updates.list), s.webhook.IPAddress,
-		s.webhook.MaxConnections, s.updates.allowed,
+		s.webhook.MaxConnections, s.updates.allowed, s.deliveries.lastErrorAt, s.deliveries.lastError,
 	}, nil
 }
