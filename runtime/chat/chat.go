@@ -3,7 +3,14 @@
 // [Address]). It knows neither Telegram's wire format nor modules.
 package chat
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrBusy is returned instead of taking an update over when too much waits
+// already: it must come again later.
+var ErrBusy = errors.New("too much waits already")
 
 // Kind says what an update is, and so whether it may run anything (A4).
 type Kind int

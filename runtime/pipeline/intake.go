@@ -21,9 +21,26 @@ type arrival struct {
 // forget them: they are on disk, or nothing is to be done about them. What was
 // seen before is dropped (A6). It waits while too much is waiting.
 func (p *Pipeline) Deliver(ctx context.Context, updates []chat.Received) error {
-	if err := p.lanes.waitForRoom(ctx, len(updates)); err != nil {
+	giveUp, err := p.lanes.waitForRoom(ctx, len(updates))
+	if err != nil {
 		return err
 	}
+	defer giveUp()
+	return p.takeOver(ctx, updates)
+}
+
+// Offer is Deliver for who cannot wait: while too much is waiting it returns
+// [chat.ErrBusy] at once. It may be called by many at the same time.
+func (p *Pipeline) Offer(ctx context.Context, update chat.Received) error {
+	giveUp, _ := p.lanes.reserve(1)
+	if giveUp == nil {
+		return chat.ErrBusy
+	}
+	defer giveUp()
+	return p.takeOver(ctx, []chat.Received{update})
+}
+
+func (p *Pipeline) takeOver(ctx context.Context, updates []chat.Received) error {
 	arrivals := p.admit(updates)
 	received := make([]chat.Received, len(arrivals))
 	byID := make(map[int64]arrival, len(arrivals))

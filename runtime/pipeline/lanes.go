@@ -26,7 +26,9 @@ type lanes struct {
 	mu      sync.Mutex
 	waiting map[int64][]*passage // there is a goroutine for each key
 	total   int
-	closing bool
+	// reserved is how many more are on their way into a lane.
+	reserved int
+	closing  bool
 	// room is closed, and made anew, when something was done.
 	room chan struct{}
 
@@ -43,21 +45,42 @@ func newLanes(handle func(context.Context, *passage)) *lanes {
 	return l
 }
 
-// waitForRoom returns when n more updates may wait.
-func (l *lanes) waitForRoom(ctx context.Context, n int) error {
+// waitForRoom returns when n more updates may wait. They are to be given up,
+// whether they went into a lane or not.
+func (l *lanes) waitForRoom(ctx context.Context, n int) (giveUp func(), err error) {
 	for {
-		l.mu.Lock()
-		fits, room := l.total == 0 || l.total+n <= totalBound, l.room
-		l.mu.Unlock()
-		if fits {
-			return nil
+		giveUp, room := l.reserve(n)
+		if giveUp != nil {
+			return giveUp, nil
 		}
 		select {
 		case <-room:
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
+}
+
+// reserve keeps room for n updates until they are given up. Without room it
+// returns nil, and what is closed when there may be.
+func (l *lanes) reserve(n int) (giveUp func(), room <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if all := l.total + l.reserved; all > 0 && all+n > totalBound {
+		return nil, l.room
+	}
+	l.reserved += n
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.reserved -= n
+		l.tellRoom()
+	}, nil
+}
+
+func (l *lanes) tellRoom() {
+	close(l.room)
+	l.room = make(chan struct{})
 }
 
 // add puts an update into a lane: that of its chat, or of a user who may not
@@ -129,8 +152,7 @@ func (l *lanes) next(chat int64) *passage {
 	}
 	l.waiting[chat] = queue[1:]
 	l.total--
-	close(l.room)
-	l.room = make(chan struct{})
+	l.tellRoom()
 	return queue[0]
 }
 
