@@ -67,6 +67,9 @@ type options struct {
 	ready func(*app)
 	// insecure are warnings of the config that admins are told too.
 	insecure []string
+	// webhook lets Telegram bring updates, to socketHost.
+	webhook    bool
+	socketHost string
 }
 
 // loader makes a module runnable.
@@ -92,7 +95,9 @@ type app struct {
 	factors   *twofactor.Keeper
 	notices   *notice.Notices
 	metrics   *telemetry.Metrics
-	page      *telemetry.Page // nil: nobody asks for metrics
+	intake    intake
+	webhook   *telegram.WebhookServer // nil: the bot polls
+	page      *telemetry.Page         // nil: nobody asks for metrics
 	now       func() time.Time
 	insecure  []string
 }
@@ -109,7 +114,7 @@ func newApp(ctx context.Context, cfg *config.Config, o options) (*app, error) {
 	}
 	a.now, a.insecure = o.now, o.insecure
 	for _, build := range []func(context.Context, options) error{
-		a.openStore, a.openPage, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openControl,
+		a.openStore, a.openPage, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openIntake, a.openControl,
 	} {
 		if err := build(ctx, o); err != nil {
 			return nil, errors.Join(err, a.close(context.WithoutCancel(ctx)))
@@ -343,9 +348,8 @@ func (a *app) serve(ctx context.Context) error {
 	workers.Go(func() { a.notices.Run(ctx) })
 	workers.Go(func() { a.sweep(ctx) })
 	a.tellInsecure(a.insecure)
-	poller := &telegram.Poller{Client: a.client, Deliver: a.pipeline.Deliver, RemoveWebhook: true, Log: a.log.Named("telegram")}
 	a.log.Info("cofferdam is running", zap.String("event", "app.started"), zap.String("version", version()), zap.Int("resumed", len(pending)))
-	err = poller.Run(ctx)
+	err = a.intake.Run(ctx)
 	switch {
 	case errors.Is(err, telegram.ErrUnauthorized):
 		return exitWith(exitUnauthorized, errors.New("the bot token is refused by Telegram: look at bot_token.prod_token, and whether @BotFather gave a new one"))

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +44,8 @@ type bot struct {
 	log   *logBuffer
 	o     options
 	app   *app // since start
+	// listens is where the webhook is, if there is one.
+	listens atomic.Pointer[string]
 	// stop ends the bot as a signal would, and returns what serve returned.
 	stop func() error
 }
@@ -62,7 +66,7 @@ func newBot(t testing.TB, changes ...setup) *bot {
 	t.Helper()
 	b := &bot{t: t, log: &logBuffer{}}
 	// Telegram's clock is the bot's.
-	world := emulator.New(emulator.Options{Now: func() time.Time {
+	world := emulator.New(emulator.Options{Webhooks: b.route(), Now: func() time.Time {
 		if b.o.now != nil {
 			return b.o.now()
 		}
@@ -86,10 +90,42 @@ func newBot(t testing.TB, changes ...setup) *bot {
 		// Conversations are quicker than people.
 		userLimit: ratelimit.New[int64](100_000, time.Second, usersAtMost),
 	}
+	if os.Getenv(testMode) == "webhook" {
+		byWebhook(b)
+	}
 	for _, change := range changes {
 		change(b)
 	}
 	return b
+}
+
+// testMode is the environment variable that makes the bots of all tests run in
+// webhook mode, if it is "webhook": so the same conversations show both.
+const testMode = "COFFERDAM_TEST_MODE"
+
+// byWebhook lets a bot be brought its updates, through a proxy on this machine.
+func byWebhook(b *bot) {
+	b.o.webhook, b.o.socketHost = true, "127.0.0.1"
+	b.cfg.Webhook.URL, b.cfg.Webhook.LocalPort = "bot.example.org", 0
+	b.cfg.Webhook.TrustedProxyIPs = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+}
+
+// route is the way of Telegram's requests to the bot: through that proxy, from
+// each of Telegram's addresses in turn, since tests are quicker than people.
+func (b *bot) route() *emulator.Carrier {
+	var n atomic.Int64
+	carrier := emulator.Route{
+		To: func() string {
+			if address := b.listens.Load(); address != nil {
+				return *address
+			}
+			return ""
+		},
+		From:      "127.0.0.1",
+		Forwarded: func() string { return telegramAt(n.Add(1)) },
+	}.RoundTripper()
+	b.t.Cleanup(carrier.CloseIdleConnections)
+	return carrier
 }
 
 func (b *bot) start() {
@@ -101,6 +137,10 @@ func (b *bot) start() {
 		b.t.Fatal(err)
 	}
 	b.app = a
+	if a.webhook != nil {
+		address := a.webhook.Addr().String()
+		b.listens.Store(&address)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- a.serve(ctx) }()
 	b.stop = sync.OnceValue(func() error {
@@ -182,6 +222,12 @@ func TestMain(m *testing.M) {
 	}
 	if file := os.Getenv(testClock); file != "" {
 		os.Exit(otherMain(os.Args[1:], func(o *options) { o.now, o.load = clockFile(file).now, inHost }))
+	}
+	if kind := os.Getenv(benchWebhook); kind != "" {
+		if err := serveBenchWebhook(kind); err != nil {
+			panic(err)
+		}
+		return
 	}
 	testscript.Main(thenClean{m}, map[string]func(){"cofferdam": main})
 }

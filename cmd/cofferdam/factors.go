@@ -99,6 +99,7 @@ func (a *app) sweep(ctx context.Context) {
 		case <-ticker.C:
 			a.pipeline.Sweep()
 			a.registry.Sweep(ctx)
+			a.sweepWebhook()
 			if now := a.store.Writable(); now != writable {
 				writable = now
 				a.tellWritable(now)

@@ -31,7 +31,7 @@ var importTable = []struct {
 	{"runtime/docker", "guest/abi security/foreign", "an adapter knows one technology and the answers it gives"},
 	{"runtime/metrics", "guest/abi security/foreign", "an adapter knows one technology and the answers it gives"},
 	{"runtime/store", "runtime/chat security/audit security/dedup", "an adapter: it keeps what others give it and knows none of them; what may be forgotten, and how audit records are chained, are rules"},
-	{"runtime/telegram", "runtime/chat security/scrub security/webhook", "transport must not know what commands do; whom the webhook lets in is a rule"},
+	{"runtime/telegram", "runtime/chat security/ratelimit security/webhook", "transport must not know what commands do; whom the webhook lets in is a rule"},
 	{"runtime/telegram/emulator", "", "a test double that shared code with the bot would share its faults"},
 	{"runtime/twofactor", "security/totp", "rules and a table: what it keeps is encrypted before anybody sees it"},
 	{"runtime/schedule", "runtime/chat runtime/store", "a worker on the store"},

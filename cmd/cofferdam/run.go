@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -22,7 +23,8 @@ import (
 // runFlags are those of `cofferdam run`.
 type runFlags struct {
 	config, stateDir, logLevel, logFormat string
-	ephemeral                             bool
+	socketHost                            string
+	ephemeral, webhook                    bool
 }
 
 func runCommand() *cobra.Command {
@@ -42,6 +44,7 @@ Exit codes: 0 stopped by a signal, 1 failed, 2 wrong usage, 3 config refused,
 4 Telegram refused the token, 5 Docker needed (strict_access) and not there.`,
 		Example: `  cofferdam run
   cofferdam run --config /etc/cofferdam.yaml --state-dir /var/lib/cofferdam
+  cofferdam run --webhook --socket-host 0.0.0.0
   cofferdam run --ephemeral --log-format human --log-level debug`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runBot(cmd.Context(), f, cmd.ErrOrStderr()) },
@@ -49,6 +52,8 @@ Exit codes: 0 stopped by a signal, 1 failed, 2 wrong usage, 3 config refused,
 	flags := cmd.Flags()
 	configFlag(cmd, &f.config)
 	flags.StringVar(&f.stateDir, "state-dir", "", "`directory` for state, mode 0700")
+	flags.BoolVar(&f.webhook, "webhook", false, "let Telegram bring updates, as webhook_config says, instead of asking for them")
+	flags.StringVar(&f.socketHost, "socket-host", "127.0.0.1", "`address` on which the webhook listens, at webhook_config.local_port")
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "keep state in memory; it is lost at the end")
 	flags.StringVar(&f.logLevel, "log-level", "", "`level`: debug, info, warn or error (default: the config's)")
 	flags.StringVar(&f.logFormat, "log-format", "", "`format`: human or json (default: the config's)")
@@ -80,7 +85,7 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 	if err := grantsAreKnown(cfg); err != nil {
 		return exitWith(exitConfig, err)
 	}
-	o := options{log: log, scrub: scrubber, config: path, hangups: hangups, insecure: insecureKeys(warnings)}
+	o := options{log: log, scrub: scrubber, config: path, hangups: hangups, insecure: insecureKeys(warnings), webhook: f.webhook, socketHost: f.socketHost}
 	if f.ephemeral {
 		log.Warn("state is kept in memory and lost at the end", zap.String("event", "config.ephemeral"))
 	} else if o.stateDir, o.cacheDir, err = stateDirs(f.stateDir, cfg); err != nil {
@@ -135,6 +140,9 @@ func (f runFlags) check() error {
 	}
 	if !slices.Contains([]string{"", "human", "json"}, f.logFormat) {
 		return fmt.Errorf("--log-format %q: use human or json", f.logFormat)
+	}
+	if _, err := netip.ParseAddr(f.socketHost); err != nil && f.socketHost != "localhost" && f.socketHost != "" {
+		return fmt.Errorf("--socket-host %q: give the address of one of this machine's interfaces, such as 127.0.0.1, or 0.0.0.0 for all", f.socketHost)
 	}
 	if f.ephemeral && f.stateDir != "" {
 		return errors.New("--ephemeral keeps no state and --state-dir says where to keep it: use one of them")

@@ -23,6 +23,7 @@ const (
 	AboutBlock    Kind = "factor_blocked" // too many wrong codes of one admin (B3)
 	AboutConfig   Kind = "config"         // the config is insecure, or a new one was refused
 	AboutState    Kind = "state"          // the state cannot be written, or can again
+	AboutWebhook  Kind = "webhook"        // the webhook does not work, or does again
 	AboutModule   Kind = "module"         // a module is switched off after repeated faults
 )
 
@@ -41,6 +42,7 @@ var limits = map[Kind]limit{
 	AboutBlock:    {quiet: 60 * time.Second, most: 10, span: 10 * time.Minute},
 	AboutConfig:   {quiet: time.Minute, most: 10, span: time.Hour},
 	AboutState:    {quiet: time.Minute, most: 10, span: time.Hour},
+	AboutWebhook:  {quiet: time.Minute, most: 10, span: time.Hour},
 	AboutModule:   {quiet: time.Minute, most: 10, span: time.Hour},
 }
 

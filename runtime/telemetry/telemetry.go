@@ -30,6 +30,7 @@ type Metrics struct {
 	memory      *prometheus.GaugeVec
 	hostcalls   *prometheus.CounterVec
 	requests    *prometheus.CounterVec
+	rejected    *prometheus.CounterVec
 
 	mu   sync.Mutex
 	peak map[string]uint32 // bytes, by module: what memory shows
@@ -51,6 +52,7 @@ func New() *Metrics {
 	}, []string{"module"}))
 	m.hostcalls = m.counter("cofferdam_hostcalls_total", "What modules asked of the host, by how it ended.", "capability", "outcome")
 	m.requests = m.counter("cofferdam_telegram_requests_total", "Calls to the Bot API, by how they ended.", "method", "outcome")
+	m.rejected = m.counter("cofferdam_webhook_rejected_total", "Requests and connections that the webhook refused, by why.", "reason")
 	return m
 }
 
@@ -123,3 +125,6 @@ func (m *Metrics) HostCall(capability, outcome string) {
 func (m *Metrics) TelegramRequest(method, outcome string) {
 	m.requests.WithLabelValues(method, outcome).Inc()
 }
+
+// WebhookRejected counts what the webhook refused.
+func (m *Metrics) WebhookRejected(reason string) { m.rejected.WithLabelValues(reason).Inc() }

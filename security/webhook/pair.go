@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -41,6 +42,11 @@ func NewPair(random io.Reader) (Pair, error) {
 
 // Path is /webhook/, 22 characters, and a slash.
 func (p Pair) Path() string { return p.path }
+
+// PathSecret is what is secret of the path: the 22 characters.
+func (p Pair) PathSecret() string {
+	return strings.Trim(strings.TrimPrefix(p.path, pathStart), "/")
+}
 
 // Secret is 43 characters of [A-Za-z0-9_-].
 func (p Pair) Secret() string { return p.secret }

@@ -1,0 +1,114 @@
+package telegram
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// door is the listener. Whom the guard does not want never gets as far as
+// net/http: no memory for it, no handshake.
+type door struct {
+	net.Listener
+	s *WebhookServer
+}
+
+// Accept returns the next connection that may come in.
+func (d *door) Accept() (net.Conn, error) {
+	for {
+		c, err := d.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		peer := addrOf(c.RemoteAddr())
+		d.s.mu.Lock()
+		v := d.s.guard.Connect(peer, d.s.Now())
+		d.s.mu.Unlock()
+		if v.Accept {
+			return &connection{Conn: c, s: d.s, peer: v.Client}, nil
+		}
+		drop(c)
+		d.s.tell(v)
+	}
+}
+
+func addrOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr()
+	}
+	return netip.Addr{} // nobody's: no range has it
+}
+
+// drop ends a connection with a reset: an ordinary end would keep its port
+// number busy for a minute, on our side.
+func drop(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // it is closed in any case
+	}
+	_ = c.Close()
+}
+
+// connection is one that was let in.
+type connection struct {
+	net.Conn
+	s    *WebhookServer
+	peer netip.Addr
+	// read is set once there was a byte, and asked once that became a request.
+	read, asked atomic.Bool
+	closed      sync.Once
+}
+
+func (c *connection) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.read.Load() {
+		c.read.Store(true)
+	}
+	return n, err
+}
+
+// Close gives the connection back. One that brought bytes, and never a request
+// that could be read, counts against its peer.
+func (c *connection) Close() error {
+	c.closed.Do(func() {
+		broken := c.read.Load() && !c.asked.Load()
+		c.s.left(c.peer, broken)
+	})
+	return c.Conn.Close()
+}
+
+// cut closes at once.
+func (c *connection) cut() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = c.Close()
+}
+
+func (s *WebhookServer) left(peer netip.Addr, broken bool) {
+	s.mu.Lock()
+	s.guard.Disconnect(peer)
+	if !broken {
+		s.mu.Unlock()
+		return
+	}
+	v := s.guard.Broken(peer, s.Now())
+	s.mu.Unlock()
+	s.tell(v)
+}
+
+type connectionKey struct{}
+
+// withConnection lets a handler know on which connection a request came.
+func withConnection(ctx context.Context, c net.Conn) context.Context {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	return context.WithValue(ctx, connectionKey{}, c)
+}
+
+func connectionOf(ctx context.Context) *connection {
+	return ctx.Value(connectionKey{}).(*connection) // the door makes no others
+}
