@@ -29,8 +29,6 @@ type Delivery struct {
 const (
 	// deliverTimeout is how long a webhook may take to answer.
 	deliverTimeout = 30 * time.Second
-	// maxRetryAfter bounds what a webhook may ask for.
-	maxRetryAfter = 10 * time.Minute
 	// deliveriesKept is how many tries are remembered.
 	deliveriesKept = 10_000
 )
@@ -249,7 +247,7 @@ func (s *Server) post(ctx context.Context, p parcel) (status int, retryAfter tim
 		return 0, 0, err
 	}
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		retryAfter = min(time.Duration(seconds)*time.Second, maxRetryAfter)
+		retryAfter = min(time.Duration(seconds)*time.Second, s.retryMost)
 	}
 	return res.StatusCode, retryAfter, nil
 }

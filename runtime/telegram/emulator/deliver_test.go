@@ -75,7 +75,7 @@ func withWebhook(t *testing.T, s *site) (*Server, *Client) {
 	t.Helper()
 	carrier := Route{To: func() string { return s.Listener.Addr().String() }, Forwarded: func() string { return "149.154.167.1" }}.RoundTripper()
 	t.Cleanup(carrier.CloseIdleConnections)
-	world := New(Options{Webhooks: carrier, RetryFirst: time.Millisecond, RetryMost: 10 * time.Millisecond})
+	world := New(Options{Webhooks: carrier, RetryFirst: time.Millisecond, RetryMost: time.Second})
 	t.Cleanup(world.Close)
 	world.AddUser(User{ID: 7, FirstName: "Ada"})
 	call(t, world, "setWebhook", `{"url":"https://bot.example.org/webhook/x/","secret_token":"s3cret","max_connections":3}`)

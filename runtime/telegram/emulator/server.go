@@ -35,7 +35,7 @@ type Options struct {
 	// listen elsewhere than their URL says.
 	Webhooks http.RoundTripper
 	// RetryFirst is the pause before an update is brought again that the webhook did not take; it doubles up to
-	// RetryMost. 0 means 50 ms and 1 s. Telegram's are longer.
+	// RetryMost, which bounds Retry-After too. 0 means 50 ms and 1 s. Telegram's are longer.
 	RetryFirst, RetryMost time.Duration
 	// PageHosts are host names, besides loopback ones, under which PageHandler may be reached.
 	PageHosts []string
