@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -193,13 +196,20 @@ type telegramFor struct {
 	config string
 	log    *logBuffer
 	ids    []int64
+	// flags are those of the program beside the usual ones.
+	flags []string
+	// between, if it is there, stands in the way of what Telegram brings to the
+	// webhook.
+	between atomic.Pointer[between]
 }
 
 // newTelegram makes a world in which n users with these first ids may use the
 // bot.
 func newTelegram(t *testing.T, first int64, n int) *telegramFor {
 	t.Helper()
-	w := &telegramFor{t: t, world: emulator.New(emulator.Options{}), log: &logBuffer{}}
+	w := &telegramFor{t: t, log: &logBuffer{}}
+	port := freePort(t)
+	w.world = emulator.New(emulator.Options{Webhooks: w.route(port)})
 	server := httptest.NewServer(w.world)
 	t.Cleanup(server.Close)
 	t.Cleanup(w.world.Close)
@@ -213,13 +223,54 @@ func newTelegram(t *testing.T, first int64, n int) *telegramFor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = fmt.Appendf(text, "\ntelegram:\n  api_url: %s\n  flood: {overall: 0, chat: 0, group: 0}\n", server.URL)
+	text = fmt.Appendf(text, "\ntelegram:\n  api_url: %s\n  flood: {overall: 0, chat: 0, group: 0}\n"+
+		"webhook_config:\n  url: bot.example.org\n  local_port: %d\n  trusted_proxy_ips: 127.0.0.1\n", server.URL, port)
+	if os.Getenv(testMode) == "webhook" {
+		w.byWebhook()
+	}
 	w.config = filepath.Join(t.TempDir(), "cofferdam.yaml")
 	if err := os.WriteFile(w.config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.log.check(t, w.world.Token(), w.ids...) })
 	return w
+}
+
+// byWebhook lets the program be brought its updates.
+func (w *telegramFor) byWebhook() { w.flags = append(w.flags, "--webhook") }
+
+// route is the way to the program's webhook, through a proxy on this machine.
+func (w *telegramFor) route(port int) http.RoundTripper {
+	var n atomic.Int64
+	carrier := emulator.Route{
+		To:   func() string { return fmt.Sprintf("127.0.0.1:%d", port) },
+		From: "127.0.0.1", Forwarded: func() string { return telegramAt(n.Add(1)) },
+	}.RoundTripper()
+	w.t.Cleanup(carrier.CloseIdleConnections)
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if way := w.between.Load(); way != nil {
+			return (*way)(r, carrier)
+		}
+		return carrier.RoundTrip(r)
+	})
+}
+
+// between does what it likes with a request, and may forward it.
+type between func(r *http.Request, forward http.RoundTripper) (*http.Response, error)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// freePort is one that nobody listens on.
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func (w *telegramFor) person(id int64) person { return person{w.world.Client(id, id), w.t} }
@@ -231,7 +282,8 @@ func (w *telegramFor) run(state string) *exec.Cmd {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cmd := exec.Command(path, "run", "--config", w.config, "--state-dir", state, "--log-level", "debug", "--log-format", "json")
+	args := append([]string{"run", "--config", w.config, "--state-dir", state, "--log-level", "debug", "--log-format", "json"}, w.flags...)
+	cmd := exec.Command(path, args...)
 	cmd.Stderr = w.log
 	if err := cmd.Start(); err != nil {
 		w.t.Fatal(err)
