@@ -110,6 +110,9 @@ func byWebhook(b *bot) {
 	b.cfg.Webhook.TrustedProxyIPs = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 }
 
+// byPolling lets a bot poll in any mode of the tests: what is tested is polling.
+func byPolling(b *bot) { b.o.webhook = false }
+
 // route is the way of Telegram's requests to the bot: through that proxy, from
 // each of Telegram's addresses in turn, since tests are quicker than people.
 func (b *bot) route() *emulator.Carrier {

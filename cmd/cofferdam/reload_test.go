@@ -24,6 +24,7 @@ type configFile struct {
 	users, admins           []int64
 	groups, allowed         []int64 // global_chat_id and allowed_chat_ids
 	grants, limits, further string
+	hook                    string // webhook_config, with its key
 }
 
 // reloadSalt is the salt of all these files: one that is not worth a warning.
@@ -41,7 +42,7 @@ func (f configFile) text() string {
 		"chat_id: {global_chat_id: " + list(f.groups) + "}\n" +
 		"docker: {host: [" + f.docker + "]}\n" +
 		"telegram: {api_url: " + f.api + ", flood: {overall: 0, chat: 0, group: 0}}\n" +
-		"modules:\n  grants: {" + f.grants + "}\n  limits: {" + f.limits + "}\n" + f.further
+		"modules:\n  grants: {" + f.grants + "}\n  limits: {" + f.limits + "}\n" + f.hook + f.further
 }
 
 // reloadable is a bot in this process whose config file can be changed.
@@ -59,6 +60,9 @@ func startReloadable(t *testing.T, change func(*configFile), changes ...setup) *
 		r.file = configFile{
 			token: b.world.Token(), api: b.cfg.Telegram.APIURL, docker: b.cfg.Docker.Host[0],
 			users: []int64{admin, user}, admins: []int64{admin}, groups: []int64{group},
+		}
+		if b.o.webhook {
+			r.file.hook = fmt.Sprintf("webhook_config: {url: bot.example.org, local_port: %d, trusted_proxy_ips: 127.0.0.1}\n", freePort(t))
 		}
 		change(&r.file)
 		cfg, _, err := config.Parse([]byte(r.file.text()))

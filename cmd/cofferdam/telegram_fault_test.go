@@ -88,7 +88,7 @@ func TestTelegramGoesAwayAndComesBack(t *testing.T) {
 }
 
 func TestTwoBotsOnOneToken(t *testing.T) {
-	b := startBot(t, quick)
+	b := startBot(t, quick, byPolling)
 	second := &bot{t: t, world: b.world, cfg: b.cfg, log: b.log, o: b.o}
 	second.start()
 	time.Sleep(2 * time.Second) // they take turns, ever more slowly
@@ -102,7 +102,7 @@ func TestTwoBotsOnOneToken(t *testing.T) {
 }
 
 func TestAWebhookFromBeforeIsRemoved(t *testing.T) {
-	b := newBot(t, quick)
+	b := newBot(t, quick, byPolling)
 	client, err := telegram.New(telegram.Options{Token: b.world.Token(), APIURL: b.cfg.Telegram.APIURL})
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func TestARefusedTokenEndsTheProgram(t *testing.T) {
 }
 
 func TestATokenThatIsRefusedLater(t *testing.T) {
-	b := newBot(t, quick)
+	b := newBot(t, quick, byPolling)
 	b.world.Fail(emulator.Fault{Method: "getUpdates", Status: http.StatusUnauthorized, Description: "Unauthorized"})
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

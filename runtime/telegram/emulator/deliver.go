@@ -197,7 +197,7 @@ func (s *Server) bring(ctx context.Context, p parcel) {
 	f.busy = false
 	taken := err == nil && status/100 == 2
 	// A bot that will never take what is no update must not be asked for ever.
-	if taken || p.once && err == nil && status/100 == 4 && status != http.StatusTooManyRequests {
+	if taken || p.injected && err == nil && status/100 == 4 && status != http.StatusTooManyRequests {
 		delete(d.flights, p.id)
 		s.updates.list = slices.DeleteFunc(s.updates.list, func(w waiting) bool { return w.id == p.id })
 	} else {

@@ -27,6 +27,8 @@ type waiting struct {
 	at   time.Time
 	raw  []byte
 	once bool // cannot be confirmed by its id, so it is forgotten once it was sent
+	// injected is made by a test. A webhook need not take it: what is refused for good is not brought again.
+	injected bool
 }
 
 // updateQueue holds the updates for the bot. Server.mu guards it.
@@ -78,7 +80,7 @@ func (q *updateQueue) wants(kind string) bool {
 func (s *Server) Inject(raw []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.updates.put(waiting{at: s.now(), raw: slices.Clone(raw), once: true})
+	s.updates.put(waiting{at: s.now(), raw: slices.Clone(raw), once: true, injected: true})
 }
 
 // InjectUpdate is Inject for bytes that carry the right update_id. If they do, the update stays until the bot confirms
@@ -91,7 +93,7 @@ func (s *Server) InjectUpdate(build func(id int64) []byte) {
 		ID int64 `json:"update_id"`
 	}
 	confirmable := json.Unmarshal(raw, &u) == nil && u.ID == s.updates.next
-	s.updates.put(waiting{at: s.now(), raw: raw, once: !confirmable})
+	s.updates.put(waiting{at: s.now(), raw: raw, once: !confirmable, injected: true})
 }
 
 // Drain takes all updates that wait, as JSON, the oldest first: for tests that bring them to the bot by another way,
