@@ -42,7 +42,7 @@ func (f configFile) text() string {
 		"chat_id: {global_chat_id: " + list(f.groups) + "}\n" +
 		"docker: {host: [" + f.docker + "]}\n" +
 		"telegram: {api_url: " + f.api + ", flood: {overall: 0, chat: 0, group: 0}}\n" +
-		"modules:\n  grants: {" + f.grants + "}\n  limits: {" + f.limits + "}\n" + f.hook + f.further
+		"modules:\n  grants: {" + f.grants + "}\n  limits: {" + f.limits + "}\n" + f.further + f.hook
 }
 
 // reloadable is a bot in this process whose config file can be changed.
@@ -233,7 +233,7 @@ func TestReloadOpensAndClosesChats(t *testing.T) {
 }
 
 func TestReloadRefusesABadConfig(t *testing.T) {
-	r := startReloadable(t, asItIs, quick)
+	r := startReloadable(t, asItIs, quick, byPolling) // the lines of the file are counted
 	p := r.person(user, user)
 	p.says("/load")
 	good := func() string { f := r.file; f.users = []int64{admin}; return f.text() } // without the user
