@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -108,6 +109,7 @@ type process struct {
 	b      testing.TB
 	cmd    *exec.Cmd
 	world  *emulator.Server
+	api    string // the world's address
 	log    *processLog
 	began  time.Time
 	alive  context.Context // ends with the process
@@ -120,18 +122,29 @@ type process struct {
 func startProcess(b testing.TB, of program, state string, users int) *process {
 	b.Helper()
 	path := of.path(b)
-	p := &process{b: b, world: emulator.New(emulator.Options{}), log: newProcessLog()}
-	server := httptest.NewServer(p.world)
-	p.close = sync.OnceFunc(func() { p.kill(); p.world.Close(); server.Close() })
-	b.Cleanup(p.close)
-	p.cmd = exec.Command(path, "run", "--config", p.writeConfig(server.URL, users), "--state-dir", state,
-		"--log-level", "info", "--log-format", "json")
+	p := newProcess(b, nil)
+	p.command(path, "run", "--config", p.writeConfig(p.api, users), "--state-dir", state, "--log-level", "info", "--log-format", "json")
 	p.cmd.Env = append(os.Environ(), of.env...)
-	p.cmd.Stderr = p.log
 	last := firstOfMany + int64(users) - 1
 	p.world.Client(last, last).Type("/start")
 	p.start()
 	return p
+}
+
+// newProcess makes the world of a process.
+func newProcess(b testing.TB, webhooks http.RoundTripper) *process {
+	b.Helper()
+	p := &process{b: b, world: emulator.New(emulator.Options{Webhooks: webhooks}), log: newProcessLog()}
+	server := httptest.NewServer(p.world)
+	p.api = server.URL
+	p.close = sync.OnceFunc(func() { p.kill(); p.world.Close(); server.Close() })
+	b.Cleanup(p.close)
+	return p
+}
+
+func (p *process) command(path string, args ...string) {
+	p.cmd = exec.Command(path, args...)
+	p.cmd.Stderr = p.log
 }
 
 // writeConfig lets users into the world and returns the file of a config that

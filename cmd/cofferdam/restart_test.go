@@ -241,18 +241,25 @@ func (w *telegramFor) byWebhook() { w.flags = append(w.flags, "--webhook") }
 
 // route is the way to the program's webhook, through a proxy on this machine.
 func (w *telegramFor) route(port int) http.RoundTripper {
-	var n atomic.Int64
-	carrier := emulator.Route{
-		To:   func() string { return fmt.Sprintf("127.0.0.1:%d", port) },
-		From: "127.0.0.1", Forwarded: func() string { return telegramAt(n.Add(1)) },
-	}.RoundTripper()
-	w.t.Cleanup(carrier.CloseIdleConnections)
+	carrier := webhookRoute(w.t, port)
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if way := w.between.Load(); way != nil {
 			return (*way)(r, carrier)
 		}
 		return carrier.RoundTrip(r)
 	})
+}
+
+// webhookRoute leads through a proxy to a port of this machine, from each of
+// Telegram's addresses in turn.
+func webhookRoute(t testing.TB, port int) *emulator.Carrier {
+	var n atomic.Int64
+	carrier := emulator.Route{
+		To:   func() string { return fmt.Sprintf("127.0.0.1:%d", port) },
+		From: "127.0.0.1", Forwarded: func() string { return telegramAt(n.Add(1)) },
+	}.RoundTripper()
+	t.Cleanup(carrier.CloseIdleConnections)
+	return carrier
 }
 
 // between does what it likes with a request, and may forward it.
