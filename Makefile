@@ -39,10 +39,14 @@ modules/built/%.wasm: modules/%/*.go modules/%/wasm/*.go modules/%/manifest.yaml
 modules/built/SHA256SUMS: $(BUILT)
 	cd modules/built && sha256sum *.wasm > SHA256SUMS
 
+# What is the same whether the bot polls or Telegram brings updates.
+ONLY_ONCE := 'TestScripts|TestTheDemo|TestThePicture|TestKilledTwoHundredTimes|TestImport|TestEvents|TestPromises'
+
 # Tests that need Docker or Chromium skip without them, and say why. With
 # COFFERDAM_CI=1 they fail instead.
-test: build ## all tests
+test: build ## all tests, those of the whole bot in both modes
 	$(GO) test -timeout 20m ./...
+	COFFERDAM_TEST_MODE=webhook $(GO) test -timeout 10m -skip $(ONLY_ONCE) ./cmd/cofferdam
 	cd $(PEERS) && $(GO) test -timeout 10m ./...
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
