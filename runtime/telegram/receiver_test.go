@@ -2,6 +2,7 @@ package telegram
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -53,8 +54,13 @@ type station struct {
 	in     *took
 	clock  *quickClock
 	logs   *observer.ObservedLogs
+	// certificate and tls are for a listener with TLS, and for who connects.
+	certificate *Certificate
+	tls         *tls.Config
 	// cut lets nothing through.
 	cut atomic.Bool
+
+	faults []emulator.Fault // of Telegram, from the start on
 
 	mu      sync.Mutex
 	changes []string
@@ -74,14 +80,19 @@ func (c cable) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // refusing lets the first calls go wrong.
-func refusing(f emulator.Fault) func(*station) { return func(s *station) { s.world.Fail(f) } }
+func refusing(f emulator.Fault) func(*station) {
+	return func(s *station) { s.faults = append(s.faults, f) }
+}
 
 func newStation(t *testing.T, changes ...func(*station)) *station {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
 	s := &station{t: t, in: &took{}, clock: newQuickClock(), logs: logs}
+	for _, change := range changes {
+		change(s)
+	}
 	o := WebhookOptions{
-		Address: "127.0.0.1:0", Deliver: s.in.deliver, Now: s.clock.Now, Log: zap.New(core),
+		Address: "127.0.0.1:0", Deliver: s.in.deliver, Now: s.clock.Now, Log: zap.New(core), Certificate: s.certificate,
 		Policy: webhook.Policy{Additional: []netip.Prefix{netip.MustParsePrefix(telegramPeer + "/32")}},
 	}
 	server, err := ListenWebhook(o)
@@ -89,14 +100,14 @@ func newStation(t *testing.T, changes ...func(*station)) *station {
 		t.Fatal(err)
 	}
 	s.server = server
-	carrier := emulator.Route{To: func() string { return server.Addr().String() }, From: telegramPeer}.RoundTripper()
+	carrier := emulator.Route{To: func() string { return server.Addr().String() }, From: telegramPeer, TLS: s.tls}.RoundTripper()
 	t.Cleanup(carrier.CloseIdleConnections)
 	s.world = emulator.New(emulator.Options{
 		Webhooks: cable{s, carrier}, RetryFirst: time.Millisecond, RetryMost: 20 * time.Millisecond, Now: s.clock.Now,
 	})
 	s.world.AddUser(emulator.User{ID: 7, FirstName: "Ada"})
-	for _, change := range changes {
-		change(s)
+	for _, fault := range s.faults {
+		s.world.Fail(fault)
 	}
 	api := httptest.NewServer(s.world)
 	client := newTestClient(t, api.URL, s.world.Token())
