@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -208,9 +209,12 @@ func (r *Receiver) look(ctx context.Context, v *vigil) error {
 		r.Changed("")
 	}
 	if info.URL != r.url {
-		r.Log.Warn("somebody removed the webhook or set another one: does a second bot run with this token?",
-			zap.String("event", "webhook.displaced"))
-		return r.register(ctx)
+		// After a call that failed and had its effect it is the next pair's.
+		if !r.Server.knows(strings.TrimPrefix(info.URL, r.Base)) {
+			r.Log.Warn("somebody removed the webhook or set another one: does a second bot run with this token?",
+				zap.String("event", "webhook.displaced"))
+		}
+		return r.insist(ctx)
 	}
 	if failed, why := v.look(info, taken, r.Clock.Now()); failed {
 		return fmt.Errorf("%w: %s", errWebhookFails, r.Client.wire.veil.hide(why))

@@ -329,6 +329,13 @@ func (s *WebhookServer) Registered() {
 	s.pairs.Registered(s.Now())
 }
 
+// knows reports whether a path is valid.
+func (s *WebhookServer) knows(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pairs.Knows(path, s.Now())
+}
+
 // Due reports whether the pair is to be replaced (C1).
 func (s *WebhookServer) Due() bool {
 	s.mu.Lock()

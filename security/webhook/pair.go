@@ -119,6 +119,12 @@ func (p *Pairs) Due(now time.Time) bool {
 	return p.current == (Pair{}) || p.accepted >= RotateAfter || now.Sub(p.since) >= RotateEvery
 }
 
+// Knows reports whether a path is valid.
+func (p *Pairs) Knows(path string, now time.Time) bool {
+	_, ok := p.find(path, now)
+	return ok
+}
+
 // find returns the pair of a path.
 func (p *Pairs) find(path string, now time.Time) (found Pair, ok bool) {
 	if p.until.Sub(now) > Grace {
