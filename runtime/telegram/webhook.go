@@ -47,6 +47,11 @@ const (
 	bodiesAtMost = 128
 )
 
+// timeouts are those of the server, so that tests need not wait for them.
+type timeouts struct{ header, body, take, answer, idle time.Duration }
+
+var usualTimeouts = timeouts{header: headerTimeout, body: bodyTimeout, take: takeTimeout, answer: answerTimeout, idle: idleTimeout}
+
 // comeBack is what a sender waits when too much waits here.
 const comeBack = 5 * time.Second
 
@@ -71,6 +76,8 @@ type WebhookOptions struct {
 	Observe func(reason string)
 	Log     *zap.Logger
 	Now     func() time.Time
+
+	timeouts timeouts // none: the usual ones
 }
 
 // WebhookServer takes updates that Telegram brings. What is let in is decided
@@ -103,6 +110,9 @@ func ListenWebhook(o WebhookOptions) (*WebhookServer, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.timeouts == (timeouts{}) {
+		o.timeouts = usualTimeouts
+	}
 	listener, err := net.Listen("tcp", o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the webhook on %s: %w", o.Address, err)
@@ -114,7 +124,7 @@ func ListenWebhook(o WebhookOptions) (*WebhookServer, error) {
 	s.guard = webhook.New(o.Policy, &s.pairs)
 	s.http = &http.Server{
 		Handler: s, Protocols: protocols(), HTTP2: &http.HTTP2Config{MaxConcurrentStreams: streamsAtMost},
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout,
+		ReadHeaderTimeout: o.timeouts.header, ReadTimeout: o.timeouts.body, WriteTimeout: o.timeouts.answer, IdleTimeout: o.timeouts.idle,
 		MaxHeaderBytes: maxHeader, DisableGeneralOptionsHandler: true, ConnContext: withConnection,
 		// What strangers send is nothing for the log; what matters of it is
 		// counted by the guard.
@@ -222,7 +232,7 @@ func (s *WebhookServer) take(w http.ResponseWriter, r *http.Request, v webhook.V
 	if !ok || !json.Valid(body) {
 		return declined(v, webhook.JSON, http.StatusBadRequest, 0)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), takeTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), s.timeouts.take)
 	defer cancel()
 	err = s.Deliver(ctx, chat.Received{ID: id, Data: body})
 	switch {
