@@ -362,7 +362,9 @@ func TestARotationThatWorkedAlthoughTheCallFailed(t *testing.T) {
 	s.clock.ahead.Add(int64(24 * time.Hour))
 	s.await("the failed call", func() bool { return s.logged("webhook.rotation_failed") == 1 })
 	s.says("two")
-	s.await("peace", func() bool { return s.server.knows(strings.TrimPrefix(s.world.Webhook().URL, "https://bot.example.org")) && !s.server.Due() })
+	s.await("peace", func() bool {
+		return s.server.knows(strings.TrimPrefix(s.world.Webhook().URL, "https://bot.example.org")) && !s.server.Due()
+	})
 	s.says("three")
 	if s.logged("webhook.displaced") != 0 || s.logged("webhook.fallback") != 0 {
 		t.Error("the bot's own webhook was taken for another's")

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ const (
 	takeTimeout   = 15 * time.Second
 	answerTimeout = 30 * time.Second
 	idleTimeout   = time.Minute
+	// closeTimeout is for requests under way when the bot stops.
+	closeTimeout = 3 * time.Second
 	// maxHeader is what net/http makes of 16 KiB: it adds room for a buffer.
 	maxHeader = 16<<10 - 4<<10
 	// maxDrain is how much of a body that nobody wants is taken from the wire, so
@@ -155,12 +158,15 @@ func (s *WebhookServer) serve() {
 // Addr is what is listened on.
 func (s *WebhookServer) Addr() net.Addr { return s.listener.Addr() }
 
-// Close takes no new requests, and waits for those under way as long as the
-// context allows.
+// Close takes no new requests, and waits a moment for those under way: what takes
+// longer is somebody who holds a connection, and an update that is not answered
+// comes again.
 func (s *WebhookServer) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
 	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, s.http.Close())
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
 	}
 	<-s.served
 	return err
@@ -195,7 +201,8 @@ func (s *WebhookServer) survive() {
 	case http.ErrAbortHandler:
 		panic(p)
 	default:
-		s.Log.Error("the webhook's handler panicked", zap.String("event", "webhook.panicked"), zap.String("panic", fmt.Sprint(p)), zap.Stack("stack"))
+		s.Log.Error("the webhook's handler panicked", zap.String("event", "webhook.panicked"), zap.String("panic", fmt.Sprint(p)))
+		s.Log.Debug("stack", zap.String("event", "webhook.stack"), zap.ByteString("stack", debug.Stack()))
 		panic(http.ErrAbortHandler)
 	}
 }

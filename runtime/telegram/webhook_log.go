@@ -102,10 +102,11 @@ func (l *refusals) flush(now time.Time) {
 
 func (l *refusals) leftOut(about string, now time.Time) (left zap.Field, ok bool) {
 	l.mu.Lock()
-	none := l.left[about] == 0
-	l.mu.Unlock()
-	if none {
+	defer l.mu.Unlock()
+	n := l.left[about]
+	if n == 0 || !l.lines.Add(about, now).Allowed {
 		return zap.Skip(), false
 	}
-	return l.room(about, now)
+	delete(l.left, about)
+	return zap.Int("left_out", n), true
 }
