@@ -95,7 +95,7 @@ func checkAll(ctx context.Context, path, stateDir string) ([]finding, error) {
 	}
 	c.scrubber = scrub.New(cfg.Secrets())
 	c.add("config", levelOK, "valid: "+plural(len(cfg.AccessControl.AllowedUserIDs), "user")+", "+plural(len(cfg.AccessControl.AllowedAdminsIDs), "admin"))
-	for _, u := range unusedKeys(cfg) {
+	for _, u := range unusedKeys(cfg, true) { // what is to be said of the webhook has a part of its own
 		c.add("config", levelWarn, u.String())
 	}
 	c.telegram(ctx, cfg)

@@ -54,7 +54,7 @@ func (a *app) reload(ctx context.Context, path string) {
 	// From here on nothing can go wrong.
 	people := a.met.replace(access.New(policy(cfg)))
 	a.follow(ctx, cfg, modules, people)
-	warn(a.log, cfg, warnings)
+	warn(a.log, cfg, warnings, a.webhook != nil)
 	a.tellInsecure(insecureKeys(warnings))
 	for _, err := range modules.Refused {
 		a.doWithout(err)

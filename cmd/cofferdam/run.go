@@ -81,11 +81,12 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 	}
 	scrubber := scrub.New(cfg.Secrets())
 	log := f.logger(cfg, logs, scrubber)
-	warn(log, cfg, warnings)
+	hook := f.webhook || cfg.Webhook.Enabled
+	warn(log, cfg, warnings, hook)
 	if err := grantsAreKnown(cfg); err != nil {
 		return exitWith(exitConfig, err)
 	}
-	o := options{log: log, scrub: scrubber, config: path, hangups: hangups, insecure: insecureKeys(warnings), webhook: f.webhook, socketHost: f.socketHost}
+	o := options{log: log, scrub: scrubber, config: path, hangups: hangups, insecure: insecureKeys(warnings), webhook: hook, socketHost: f.socketHost}
 	if f.ephemeral {
 		log.Warn("state is kept in memory and lost at the end", zap.String("event", "config.ephemeral"))
 	} else if o.stateDir, o.cacheDir, err = stateDirs(f.stateDir, cfg); err != nil {
@@ -95,7 +96,7 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 }
 
 // warn logs what the operator should know about a config that is good enough.
-func warn(log *zap.Logger, cfg *config.Config, warnings []config.Warning) {
+func warn(log *zap.Logger, cfg *config.Config, warnings []config.Warning, webhook bool) {
 	for _, w := range warnings {
 		event := "config.warning"
 		if w.Insecure {
@@ -103,7 +104,7 @@ func warn(log *zap.Logger, cfg *config.Config, warnings []config.Warning) {
 		}
 		log.Warn(w.String(), zap.String("event", event), zap.String("key", w.Key), zap.Int("line", w.Line))
 	}
-	for _, u := range unusedKeys(cfg) {
+	for _, u := range unusedKeys(cfg, webhook) {
 		log.Warn(u.String(), zap.String("event", "config.unused"), zap.String("key", u.key))
 	}
 }

@@ -6,32 +6,33 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 )
 
-// unused is a key that the operator set and that this version does nothing
-// with. Such a key is never passed over in silence: somebody counts on it.
+// unused is a key that the operator set and that has no effect. Such a key is
+// never passed over in silence: somebody counts on it.
 type unused struct {
 	key string
 	// instead is what the bot does, as a sentence without its full stop.
 	instead string
 }
 
-func (u unused) String() string {
-	return u.key + ": this version of cofferdam does nothing with it; " + u.instead
-}
+func (u unused) String() string { return u.key + ": " + u.instead }
 
-// unusedKeys returns what is set in a configuration and has no effect.
-func unusedKeys(cfg *config.Config) []unused {
+const nothing = "this version of cofferdam does nothing with it; "
+
+// unusedKeys returns what is set in a configuration and has no effect in
+// webhook mode, or without it.
+func unusedKeys(cfg *config.Config, webhook bool) []unused {
 	var found []unused
 	for _, k := range []struct {
 		set bool
 		unused
 	}{
-		{cfg.Webhook.URL != "", unused{"webhook_config.url", "the bot polls, and listens nowhere"}},
-		{cfg.Plugins.Outline.APIURL != "", unused{"plugins_config.outline", "the Outline server is not asked"}},
-		{cfg.InfluxDB.URL != "", unused{"influxdb.url", "nothing is read from InfluxDB and nothing is written to it"}},
-		{cfg.Plugins.Monitor != quietMonitor, unused{"plugins_config.monitor", "nothing is watched, and nobody is alerted"}},
-		{cfg.Modules.Dir != "", unused{"modules.dir", "only the built-in modules run"}},
-		{len(cfg.Modules.TrustedKeys) > 0, unused{"modules.trusted_keys", "no signature is checked, and only the built-in modules run"}},
-		{len(cfg.Modules.Pins) > 0, unused{"modules.pins", "no digest is compared, and only the built-in modules run"}},
+		{cfg.Webhook.URL != "" && !webhook, unused{"webhook_config.url", "the bot polls, and listens nowhere, unless it is run with --webhook or webhook_config.enabled is true"}},
+		{cfg.Plugins.Outline.APIURL != "", unused{"plugins_config.outline", nothing + "the Outline server is not asked"}},
+		{cfg.InfluxDB.URL != "", unused{"influxdb.url", nothing + "nothing is read from InfluxDB and nothing is written to it"}},
+		{cfg.Plugins.Monitor != quietMonitor, unused{"plugins_config.monitor", nothing + "nothing is watched, and nobody is alerted"}},
+		{cfg.Modules.Dir != "", unused{"modules.dir", nothing + "only the built-in modules run"}},
+		{len(cfg.Modules.TrustedKeys) > 0, unused{"modules.trusted_keys", nothing + "no signature is checked, and only the built-in modules run"}},
+		{len(cfg.Modules.Pins) > 0, unused{"modules.pins", nothing + "no digest is compared, and only the built-in modules run"}},
 	} {
 		if k.set {
 			found = append(found, k.unused)

@@ -28,7 +28,7 @@ func TestUnusedKeys(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var keys []string
-			for _, u := range unusedKeys(configWith(t, test.lines)) {
+			for _, u := range unusedKeys(configWith(t, test.lines), false) {
 				keys = append(keys, u.key)
 			}
 			if got := strings.Join(keys, " "); got != test.want {
@@ -41,8 +41,20 @@ func TestUnusedKeys(t *testing.T) {
 func TestUnusedKeysOfTrust(t *testing.T) {
 	cfg := configWith(t, "")
 	cfg.Modules.TrustedKeys = []string{"a key"}
-	if got := unusedKeys(cfg); len(got) != 1 || got[0].key != "modules.trusted_keys" {
+	if got := unusedKeys(cfg, false); len(got) != 1 || got[0].key != "modules.trusted_keys" {
 		t.Errorf("got %v", got)
+	}
+}
+
+// In webhook mode the address has an effect, and nothing else has one for that.
+func TestUnusedKeysInWebhookMode(t *testing.T) {
+	cfg := configWith(t, "webhook_config: {url: bot.example.org}\nmodules: {dir: /srv/modules}")
+	if got := unusedKeys(cfg, true); len(got) != 1 || got[0].key != "modules.dir" {
+		t.Errorf("got %v", got)
+	}
+	want := "webhook_config.url: the bot polls, and listens nowhere, unless it is run with --webhook or webhook_config.enabled is true"
+	if got := unusedKeys(cfg, false); len(got) != 2 || got[0].String() != want {
+		t.Errorf("got %v, want first %q", got, want)
 	}
 }
 
@@ -52,7 +64,7 @@ func TestUnusedKeysAreKnown(t *testing.T) {
 	cfg.Webhook.URL, cfg.Plugins.Outline.APIURL, cfg.InfluxDB.URL = "x", "x", "x"
 	cfg.Modules.Dir, cfg.Modules.TrustedKeys, cfg.Modules.Pins = "x", []string{"x"}, map[string]string{"x": "x"}
 	cfg.Plugins.Monitor.MonitorDocker = true
-	found := unusedKeys(cfg)
+	found := unusedKeys(cfg, false)
 	if len(found) != 7 {
 		t.Errorf("%d keys, want all 7: %v", len(found), found)
 	}

@@ -77,8 +77,10 @@ type Docker struct {
 	DebugDockerClient bool `koanf:"debug_docker_client"`
 }
 
-// Webhook is what `run --webhook` needs.
+// Webhook is what webhook mode needs.
 type Webhook struct {
+	// Enabled is webhook mode without the flag --webhook.
+	Enabled bool `koanf:"enabled"`
 	// URL is the public host name or address, without scheme, port and path. Empty: no webhook.
 	URL string `koanf:"url" placeholder:"ignore"`
 	// WebhookPort is the public port; Telegram knows 443, 80, 88 and 8443.

@@ -46,12 +46,13 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 chat_id: {global_chat_id: [-1, 2]}
 docker: {host: [unix:///a, tcp://proxy_1:2375], strict_access: true, debug_docker_client: True}
 webhook_config:
+  enabled: true
   url: https://bot.example.org/
   webhook_port: 8443
   local_port: "8081"
   cert: /c.pem
   cert_key: /k.pem
-  trusted_proxy_ips: [10.0.0.1, 'fd00::/8']
+  trusted_proxy_ips: [10.0.0.1, 'fd00::/16']
   additional_telegram_ip_ranges: 198.51.100.0/24
 plugins_config: {outline: {api_url: 'https://h:1/x', cert: `+strings.Repeat("AB:", 31)+`AB}}
 influxdb: {url: 'http://db:8086', token: tt, org: 1, bucket: 2024-01-01, debug_mode: on}
@@ -80,8 +81,8 @@ log: {level: debug, format: Human}
 		{"chat_id", got.ChatID, ChatID{GlobalChatID: []int64{-1, 2}}},
 		{"docker", got.Docker, Docker{[]string{"unix:///a", "tcp://proxy_1:2375"}, true, true}},
 		{"webhook_config", got.Webhook, Webhook{
-			URL: "bot.example.org", WebhookPort: 8443, LocalPort: 8081, Cert: "/c.pem", CertKey: "/k.pem",
-			TrustedProxyIPs:            []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("fd00::/8")},
+			Enabled: true, URL: "bot.example.org", WebhookPort: 8443, LocalPort: 8081, Cert: "/c.pem", CertKey: "/k.pem",
+			TrustedProxyIPs:            []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("fd00::/16")},
 			AdditionalTelegramIPRanges: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
 		}},
 		{"outline", got.Plugins.Outline, Outline{APIURL: "https://h:1/x", Cert: strings.Repeat("ab", 32)}},

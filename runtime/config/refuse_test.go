@@ -147,6 +147,21 @@ func TestRefusals(t *testing.T) {
 			"webhook_config:\n  trusted_proxy_ips: [proxy, 10.0.0.1/8]\n",
 			"line 7: webhook_config.trusted_proxy_ips[0]: must be an IP address or a range, not a text of 5 characters\n" +
 				"line 7: webhook_config.trusted_proxy_ips[1]: the address has bits set beyond the length of the range; write the first address of the range"},
+		"ranges with everybody in them": {
+			"webhook_config:\n  trusted_proxy_ips: [10.0.0.0/8, 0.0.0.0/0, '::/0', 'fd00::/16']\n  additional_telegram_ip_ranges: [128.0.0.0/7, '2000::/15']\n",
+			"line 7: webhook_config.trusted_proxy_ips[1]: a range wider than /8: anybody could say who he is; write the addresses of your own proxies, or of Telegram, only\n" +
+				"line 7: webhook_config.trusted_proxy_ips[2]: a range wider than /16: anybody could say who he is; write the addresses of your own proxies, or of Telegram, only\n" +
+				"line 8: webhook_config.additional_telegram_ip_ranges[0]: a range wider than /8: anybody could say who he is; write the addresses of your own proxies, or of Telegram, only\n" +
+				"line 8: webhook_config.additional_telegram_ip_ranges[1]: a range wider than /16: anybody could say who he is; write the addresses of your own proxies, or of Telegram, only"},
+		"webhook mode without an address": {
+			"webhook_config: {enabled: true}\n",
+			"line 6: webhook_config.url: is missing, and enabled is true; write the public host name, such as bot.example.org, or enabled: false"},
+		"webhook mode with the sample's address": {
+			"webhook_config:\n  enabled: true\n  url: your-domain.com\n",
+			"line 8: webhook_config.url: is missing, and enabled is true; write the public host name, such as bot.example.org, or enabled: false"},
+		"webhook mode with an address of no use": {
+			"webhook_config: {enabled: true, url: {}}\n",
+			"line 6: webhook_config.url: must be a text, not a section"},
 		"a Bot API address with a password": {
 			"telegram: {api_url: 'https://me:pw@api.example.org'}\n",
 			"line 6: telegram.api_url: has a user or a password in it, which ends up in logs; Telegram's own is https://api.telegram.org"},

@@ -78,6 +78,10 @@ func (c *Config) checkWebhook(r *report) {
 			r.bad("webhook_config.webhook_port", "Telegram delivers to the ports 443, 80, 88 and 8443 only", "")
 		}
 	}
+	if w.Enabled && w.URL == "" {
+		r.bad("webhook_config.url", "is missing, and enabled is true",
+			"write the public host name, such as bot.example.org, or enabled: false")
+	}
 	switch {
 	case w.LocalPort > 65535:
 		r.bad("webhook_config.local_port", "a port is at most 65535", "")
@@ -91,6 +95,28 @@ func (c *Config) checkWebhook(r *report) {
 			missing = "cert"
 		}
 		r.bad("webhook_config."+missing, "is missing: cert and cert_key go together", "give both, or neither behind a proxy")
+	}
+	checkPeers(r, "webhook_config.trusted_proxy_ips", w.TrustedProxyIPs)
+	checkPeers(r, "webhook_config.additional_telegram_ip_ranges", w.AdditionalTelegramIPRanges)
+}
+
+// Ranges that are wider than these (fewer bits) hold more than one network has: 10.0.0.0/8 is the widest private one.
+const (
+	leastBits4 = 8
+	leastBits6 = 16
+)
+
+// checkPeers refuses ranges in which strangers are: each of them could say who he is.
+func checkPeers(r *report, key string, ranges []netip.Prefix) {
+	for i, p := range ranges {
+		least := leastBits6
+		if p.Addr().Is4() {
+			least = leastBits4
+		}
+		if p.Bits() < least {
+			r.bad(fmt.Sprintf("%s[%d]", key, i), fmt.Sprintf("a range wider than /%d: anybody could say who he is", least),
+				"write the addresses of your own proxies, or of Telegram, only")
+		}
 	}
 }
 
