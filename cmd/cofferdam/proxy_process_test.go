@@ -61,7 +61,7 @@ var nginx = proxyKind{
 			{"listen 443 ssl;", "listen " + s.listen + " ssl;"},
 			{"/etc/letsencrypt/live/bot.example.org/fullchain.pem", s.cert()},
 			{"/etc/letsencrypt/live/bot.example.org/privkey.pem", s.key()},
-			{"127.0.0.1:5001;", s.upstream + ";"},
+			{"http://127.0.0.1:5001", "http://" + s.upstream},
 		}
 	},
 	// As the file around it that distributions install: with logs.
@@ -84,7 +84,7 @@ var caddy = proxyKind{
 		return []edit{
 			{"\n{\n", "\n{\n\tadmin off\n\tauto_https off\n"},
 			{"\nbot.example.org {\n", "\nhttps://bot.example.org:" + portOf(s.listen) + " {\n\tbind 127.0.0.1\n\ttls " + s.cert() + " " + s.key() + "\n"},
-			{"reverse_proxy 127.0.0.1:5001\n", "reverse_proxy " + s.upstream + "\n"},
+			{"reverse_proxy 127.0.0.1:5001", "reverse_proxy " + s.upstream},
 		}
 	},
 	args: []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"},
@@ -282,7 +282,7 @@ func (p *runningProxy) client(address string) *http.Client {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", p.site.listen)
 		},
-		TLSClientConfig: &tls.Config{RootCAs: p.roots}, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{RootCAs: p.roots}, // HTTP/1.1, as Telegram's
 	}
 	p.t.Cleanup(transport.CloseIdleConnections)
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

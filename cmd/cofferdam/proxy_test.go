@@ -35,14 +35,18 @@ type webhookBehind struct {
 	delivers error    // what happens to an update
 }
 
-func listenBehind(t testing.TB) *webhookBehind {
+// listenBehind trusts the proxy, or what else is given.
+func listenBehind(t testing.TB, trusted ...netip.Prefix) *webhookBehind {
 	t.Helper()
 	w := &webhookBehind{}
+	if len(trusted) == 0 {
+		trusted = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	}
 	server, err := telegram.ListenWebhook(telegram.WebhookOptions{
 		Address: "127.0.0.1:0",
 		Policy: webhook.Policy{
 			Additional: []netip.Prefix{netip.MustParsePrefix(telegramAddress + "/32")},
-			Proxies:    []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
+			Proxies:    trusted,
 		},
 		Deliver: func(_ context.Context, update chat.Received) error {
 			w.mu.Lock()
@@ -179,6 +183,12 @@ func forgedChains(t *testing.T, p *runningProxy, hook *webhookBehind) {
 		if taken, refused := hook.forget(); res.StatusCode != http.StatusForbidden || len(taken) > 0 || !slices.Equal(refused, []string{"peer"}) {
 			t.Errorf("a stranger with X-Forwarded-For %q: %s, refused for %q", chain, res.Status, refused)
 		}
+	}
+	// A header that Connection names is for the next hop only, also this one.
+	unchained := func(r *http.Request) { r.Header.Set("Connection", "X-Forwarded-For") }
+	res, _ := p.sends("127.0.1.255", post(t, hook.pair, strings.NewReader(brought), forwarded(telegramAddress), unchained))
+	if taken, refused := hook.forget(); res.StatusCode != http.StatusForbidden || len(taken) > 0 {
+		t.Errorf("a stranger who wants X-Forwarded-For to end here: %s, refused for %q", res.Status, refused)
 	}
 	for _, chain := range []string{"192.0.2.1", "unknown", strings.Repeat("1", 600)} {
 		res, _ := p.sends(telegramAddress, post(t, hook.pair, strings.NewReader(brought), forwarded(chain)))
