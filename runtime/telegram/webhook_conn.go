@@ -30,8 +30,8 @@ func (d *door) Accept() (net.Conn, error) {
 		if v.Accept {
 			return &connection{Conn: c, s: d.s, peer: v.Client}, nil
 		}
-		drop(c)
 		d.s.tell(v)
+		drop(c)
 	}
 }
 

@@ -7,10 +7,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/security/webhook"
@@ -22,8 +25,14 @@ const telegramPeer = "127.0.0.7"
 // hook is a webhook server with what it let in.
 type hook struct {
 	*WebhookServer
-	t  testing.TB
-	in *took
+	t     testing.TB
+	in    *took
+	clock *fakeClock
+	seen  *observer.ObservedLogs
+
+	mu     sync.Mutex
+	bans   []string // the hosts, in the order in which they were banned
+	counts []string // the reasons that a metric was told
 }
 
 // took keeps updates, as a journal does.
@@ -52,9 +61,11 @@ func (k *took) count() int {
 // listenHook serves a webhook whose pair is registered.
 func listenHook(t testing.TB, changes ...func(*WebhookOptions)) *hook {
 	t.Helper()
-	h := &hook{t: t, in: &took{}}
+	h := &hook{t: t, in: &took{}, clock: newFakeClock()}
+	log, seen := logs()
+	h.seen = seen
 	o := WebhookOptions{
-		Address: "127.0.0.1:0", Deliver: h.in.deliver,
+		Address: "127.0.0.1:0", Deliver: h.in.deliver, KeepBan: h.keepBan, Observe: h.observe, Log: log, Now: h.clock.Now,
 		Policy: webhook.Policy{Additional: []netip.Prefix{netip.MustParsePrefix(telegramPeer + "/32")}},
 	}
 	for _, change := range changes {
@@ -76,6 +87,53 @@ func listenHook(t testing.TB, changes ...func(*WebhookOptions)) *hook {
 		t.Fatal(err)
 	}
 	return h
+}
+
+func (h *hook) keepBan(b webhook.Ban) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bans = append(h.bans, b.Host.Addr().String())
+}
+
+func (h *hook) observe(reason string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.counts = append(h.counts, reason)
+}
+
+// banned are the hosts that were banned so far.
+func (h *hook) banned() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.bans)
+}
+
+// reasons are those that a metric was told, and forgets them.
+func (h *hook) reasons() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	told := h.counts
+	h.counts = nil
+	return told
+}
+
+// logged are the lines of an event.
+func (h *hook) logged(event string) []observer.LoggedEntry {
+	return h.seen.Filter(func(e observer.LoggedEntry) bool { return e.ContextMap()["event"] == event }).All()
+}
+
+// pass lets time go by.
+func (h *hook) pass(d time.Duration) {
+	h.clock.mu.Lock()
+	defer h.clock.mu.Unlock()
+	h.clock.now = h.clock.now.Add(d)
+}
+
+// forget drops what was delivered so far.
+func (k *took) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.updates = nil
 }
 
 // pair is the one that Telegram knows.
