@@ -84,7 +84,7 @@ func strangerWins(t *testing.T, kind proxyKind, changes []edit) {
 func trustedClientWins(t *testing.T, kind proxyKind, changes []edit) {
 	hook := listenBehind(t)
 	p := behind(t, kind, hook.Addr().String(), changes...)
-	res, _ := p.sends(stranger, post(t, hook.pair, strings.NewReader(brought), forwarded(telegramAddress)))
+	res, _ := p.sends(nobodys, post(t, hook.pair, strings.NewReader(brought), forwarded(telegramAddress)))
 	if _, refused := hook.forget(); res.StatusCode != http.StatusForbidden || !slices.Equal(refused, []string{"peer"}) {
 		t.Errorf("with one proxy trusted: %s, refused for %q", res.Status, refused)
 	}
@@ -92,12 +92,12 @@ func trustedClientWins(t *testing.T, kind proxyKind, changes []edit) {
 	wins(t, behind(t, kind, hook.Addr().String(), changes...), hook)
 }
 
-// stranger is an address that is nobody's.
-const stranger = "127.0.0.66"
+// nobodys is an address that is nobody's.
+const nobodys = "127.0.0.66"
 
 func wins(t *testing.T, p *runningProxy, hook *webhookBehind) {
 	t.Helper()
-	res, _ := p.sends(stranger, post(t, hook.pair, strings.NewReader(brought), forwarded(telegramAddress)))
+	res, _ := p.sends(nobodys, post(t, hook.pair, strings.NewReader(brought), forwarded(telegramAddress)))
 	if taken, refused := hook.forget(); res.StatusCode != http.StatusOK || len(taken) != 1 {
 		t.Errorf("a stranger got %s, refused for %q; the trap is none", res.Status, refused)
 	}
@@ -110,7 +110,16 @@ func logsTell(t *testing.T, kind proxyKind, changes []edit) {
 	p := behind(t, kind, upstream.Addr().String(), changes...)
 	p.sends(telegramAddress, post(t, pair, strings.NewReader(brought)))
 	p.sends(telegramAddress, post(t, pair, strings.NewReader(brought)))
-	if logs := p.logs(); !strings.Contains(logs, pair.PathSecret()) && !strings.Contains(logs, pair.Secret()) {
-		t.Errorf("neither path nor secret is in the logs; the trap is none:\n%s", logs)
+	// A proxy writes its logs when it has answered.
+	for deadline := timeout(); ; {
+		logs := p.logs()
+		if strings.Contains(logs, pair.PathSecret()) || strings.Contains(logs, pair.Secret()) {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("neither path nor secret is in the logs; the trap is none:\n%s", logs)
+		case <-tick():
+		}
 	}
 }
