@@ -6,6 +6,8 @@ BUILT   := $(MODULES:%=modules/built/%.wasm)
 # A Go module of its own, so that what the engine is measured against stays out
 # of go.mod: ./... does not reach it.
 PEERS   := runtime/engine/peers
+# The same for Traefik's code behind docs/proxies.
+TRAEFIK := docs/proxies/traefiktest
 PEER_GUESTS := goguest extismguest knqyfguest
 export CGO_ENABLED := 0
 # Tests keep compiled modules there: compiling takes a minute under the race
@@ -48,16 +50,18 @@ test: build ## all tests, those of the whole bot in both modes
 	$(GO) test -timeout 20m ./...
 	COFFERDAM_TEST_MODE=webhook $(GO) test -timeout 10m -skip $(ONLY_ONCE) ./cmd/cofferdam
 	cd $(PEERS) && $(GO) test -timeout 10m ./...
+	cd $(TRAEFIK) && $(GO) test ./...
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 check: modules ## format, vet, staticcheck, tidy, and all tests under the race detector
-	@test -z "$$(gofmt -l cmd guest modules runtime security)" || { gofmt -d cmd guest modules runtime security; exit 1; }
+	@test -z "$$(gofmt -l cmd docs guest modules runtime security)" || { gofmt -d cmd docs guest modules runtime security; exit 1; }
 	$(GO) vet ./...
 	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/... $(MODULES:%=./modules/%/wasm)
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	cd $(PEERS) && $(GO) vet ./... ./testdata/process && $(GO) run $(STATICCHECK) ./... ./testdata/process && $(GO) mod tidy -diff
+	cd $(TRAEFIK) && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) mod tidy -diff
 	cd $(PEERS) && GOOS=wasip1 GOARCH=wasm $(GO) vet $(PEER_GUESTS:%=./testdata/%)
 	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { \
 		echo "The race detector needs cgo, and cgo a C compiler: there is no $$cc. On Debian: apt-get install gcc libc6-dev" >&2; exit 1; }

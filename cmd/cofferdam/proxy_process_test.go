@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -153,10 +154,12 @@ func (k proxyKind) path(t testing.TB) string {
 
 // runningProxy is a proxy in front of an upstream.
 type runningProxy struct {
-	kind  proxyKind
-	t     testing.TB
-	site  site
-	roots *x509.CertPool
+	kind    proxyKind
+	t       testing.TB
+	site    site
+	roots   *x509.CertPool
+	process *os.Process
+	ended   chan error // of the process, once
 }
 
 // behind starts a proxy with its example, in front of what listens at upstream.
@@ -178,13 +181,13 @@ func behind(t testing.TB, k proxyKind, upstream string, changes ...edit) *runnin
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	p.process, p.ended = cmd.Process, make(chan error, 1)
+	go func() { p.ended <- cmd.Wait() }()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it has ended already, if it did not start
-		<-ended
+		_ = p.process.Kill() // it may have ended already
+		<-p.ended
 	})
-	p.ready(ended)
+	p.ready()
 	return p
 }
 
@@ -254,7 +257,7 @@ func (p *runningProxy) writeExample(changes []edit) {
 }
 
 // ready waits until the proxy serves the example.
-func (p *runningProxy) ready(ended chan error) {
+func (p *runningProxy) ready() {
 	p.t.Helper()
 	client := p.client("127.0.0.1")
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -264,8 +267,8 @@ func (p *runningProxy) ready(ended chan error) {
 			return
 		}
 		select {
-		case end := <-ended:
-			ended <- end
+		case end := <-p.ended:
+			p.ended <- end
 			p.t.Fatalf("%s has ended: %v\n%s", p.kind.name, end, p.logs())
 		default:
 		}
@@ -287,6 +290,21 @@ func (p *runningProxy) client(address string) *http.Client {
 	p.t.Cleanup(transport.CloseIdleConnections)
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &http.Client{Transport: transport, Timeout: patience, CheckRedirect: stay}
+}
+
+// stop lets the proxy write what it still has for its logs, which comes after the
+// answer.
+func (p *runningProxy) stop() {
+	p.t.Helper()
+	if err := p.process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case end := <-p.ended:
+		p.ended <- end
+	case <-time.After(patience):
+		p.t.Fatalf("%s does not stop", p.kind.name)
+	}
 }
 
 // logs is all that the proxy has written.

@@ -340,6 +340,7 @@ func TestAProxyTriesOnce(t *testing.T) {
 				t.Errorf("without an upstream: %s", res.Status)
 			}
 			p.sends(telegramAddress, post(t, pair, bytes.NewReader(make([]byte, 2<<20))))
+			p.stop()
 			logs := p.logs()
 			if !strings.Contains(logs, kind.logs) {
 				t.Errorf("the logs have nothing at all:\n%s", logs)
