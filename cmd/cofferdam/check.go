@@ -98,9 +98,10 @@ func checkAll(ctx context.Context, path, stateDir string) ([]finding, error) {
 	for _, u := range unusedKeys(cfg, true) { // what is to be said of the webhook has a part of its own
 		c.add("config", levelWarn, u.String())
 	}
-	c.telegram(ctx, cfg)
+	hook := c.telegram(ctx, cfg)
 	c.docker(ctx, cfg)
-	c.state(stateDir, cfg)
+	running := c.state(stateDir, cfg)
+	c.webhook(ctx, cfg, hook, running)
 	c.modules(cfg)
 	return c.findings, c.err
 }
@@ -123,34 +124,28 @@ func (c *checker) fail(part, message string, code int) {
 	}
 }
 
-func (c *checker) telegram(ctx context.Context, cfg *config.Config) {
+// telegram tries the token, and asks what Telegram knows of a webhook.
+func (c *checker) telegram(ctx context.Context, cfg *config.Config) (hook told) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	client, err := telegram.New(telegram.Options{Token: string(cfg.BotToken.ProdToken), APIURL: cfg.Telegram.APIURL, Timeout: checkTime})
 	if err != nil {
 		c.fail("telegram", err.Error(), exitConfig)
-		return
+		return told{}
 	}
 	defer client.Close()
 	me, err := client.GetMe(ctx)
 	switch {
 	case errors.Is(err, telegram.ErrUnauthorized):
 		c.fail("telegram", "the token is refused: ask @BotFather for the right one, and put it into bot_token.prod_token", exitUnauthorized)
-		return
+		return told{}
 	case err != nil:
 		c.fail("telegram", "the token cannot be tried: "+callFailed(err)+"; is "+cfg.Telegram.APIURL+" reachable from here?", exitFailed)
-		return
+		return told{}
 	}
 	c.add("telegram", levelOK, "the token is good: @"+me.Username)
-	hook, err := client.WebhookInfo(ctx)
-	switch {
-	case err != nil:
-		c.add("webhook", levelWarn, "whether one is set cannot be asked: "+callFailed(err))
-	case hook.URL != "":
-		c.add("webhook", levelWarn, "a webhook is set; `cofferdam run` removes it and polls")
-	default:
-		c.add("webhook", levelOK, "none is set: the bot polls")
-	}
+	hook.info, hook.err = client.WebhookInfo(ctx)
+	return hook
 }
 
 // callFailed is what happened to a call, without the names of the method and
@@ -191,23 +186,26 @@ func sentence(err error) string {
 	return err.Error()
 }
 
-func (c *checker) state(flag string, cfg *config.Config) {
+// state looks at the state directory, and tells whether a bot uses it.
+func (c *checker) state(flag string, cfg *config.Config) (running bool) {
 	dir, err := stateDir(flag, cfg)
 	if err != nil {
 		c.fail("state", err.Error(), exitFailed)
-		return
+		return false
 	}
 	err = checkState(dir)
 	switch {
 	case errors.Is(err, store.ErrInUse):
+		running = true
 		c.add("state", levelOK, dir+": in use by a running bot")
 	case err != nil:
 		c.fail("state", err.Error(), exitFailed)
-		return
+		return false
 	default:
 		c.add("state", levelOK, dir)
 	}
 	c.audit(filepath.Join(dir, store.AuditFile))
+	return running
 }
 
 func (c *checker) modules(cfg *config.Config) {
