@@ -272,7 +272,7 @@ func (h *hookCheck) telegram(said told) {
 }
 
 func (h *hookCheck) isOurs(at *url.URL) bool {
-	return at.Scheme == "https" && strings.EqualFold(at.Hostname(), strings.Trim(h.hook.URL, "[]")) && portOf(at) == strconv.Itoa(h.hook.WebhookPort)
+	return at.Scheme == "https" && strings.EqualFold(at.Hostname(), strings.Trim(h.hook.URL, "[]")) && publicPort(at) == strconv.Itoa(h.hook.WebhookPort)
 }
 
 func (h *hookCheck) where() string { return fmt.Sprintf("%s, port %d", h.hook.URL, h.hook.WebhookPort) }
@@ -283,11 +283,11 @@ func placeOf(at *url.URL) string {
 	if host == "" {
 		return "an address that cannot be read"
 	}
-	return host + ", port " + foreign.Line(portOf(at), 5)
+	return host + ", port " + foreign.Line(publicPort(at), 5)
 }
 
 // portOf is 443 where a URL has none: Telegram takes https only.
-func portOf(at *url.URL) string {
+func publicPort(at *url.URL) string {
 	if port := at.Port(); port != "" {
 		return port
 	}

@@ -79,6 +79,16 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite is what net/http does half a second before it closes a connection
+// on which more came than it wants to read, so that the answer arrives before
+// the reset does.
+func (c *connection) CloseWrite() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		return tcp.CloseWrite()
+	}
+	return nil
+}
+
 // cut closes at once.
 func (c *connection) cut() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
