@@ -121,7 +121,7 @@ func parsePair(certPEM, keyPEM []byte) (*tls.Certificate, error) {
 		if _, alone := x509.ParseCertificate(firstBlock(certPEM, "CERTIFICATE").Bytes); alone != nil {
 			return nil, errors.New("webhook_config.cert: the certificate cannot be read")
 		}
-		return nil, errors.New("webhook_config.cert_key: it is not the key of that certificate: a PEM file is wanted, unencrypted, with the key that belongs to webhook_config.cert")
+		return nil, errors.New("webhook_config.cert_key: it is not the key of that certificate: a PEM file is wanted, unencrypted, with the key that belongs to the first certificate in webhook_config.cert")
 	}
 	if pair.Leaf == nil {
 		return nil, errors.New("webhook_config.cert: the certificate cannot be read")
