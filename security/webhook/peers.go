@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -63,6 +64,9 @@ func host(a netip.Addr) netip.Prefix {
 // proxy, whom X-Forwarded-For names. Each proxy adds at the right end whom it
 // saw, and what stands further left is what the client itself wrote: so the
 // rightmost address that is no trusted proxy is the client.
+//
+// That is so of a header that is refused, too: else a client that writes
+// nonsense would be the proxy, which is never banned.
 func (p peers) client(peer netip.Addr, forwarded []string) (netip.Addr, Reason) {
 	peer = plain(peer)
 	switch {
@@ -73,39 +77,44 @@ func (p peers) client(peer netip.Addr, forwarded []string) (netip.Addr, Reason) 
 	case !within(p.proxies, peer):
 		return peer, "" // anybody can write a header
 	}
-	chain, ok := parseForwarded(forwarded)
-	if !ok {
-		return peer, Chain
-	}
-	for _, a := range slices.Backward(chain) {
-		if !within(p.proxies, a) {
-			return a, ""
+	client, trusted, tooLong := peer, true, length(forwarded) > maxForwarded
+	for entry := range fromTheRight(forwarded) {
+		a, ok := parseEntry(strings.Trim(entry, " \t"))
+		if !ok || tooLong && !trusted {
+			return client, Chain
+		}
+		if trusted {
+			client, trusted = a, within(p.proxies, a)
 		}
 	}
-	return chain[0], ""
+	if tooLong {
+		return client, Chain
+	}
+	return client, ""
 }
 
-// parseForwarded reads the addresses of X-Forwarded-For, several headers in
-// their order. One that is no address spoils all: which one to believe cannot be
-// said any more.
-func parseForwarded(headers []string) (chain []netip.Addr, ok bool) {
-	length := len(headers) - 1
+// length is that of headers as one, joined by commas.
+func length(headers []string) int {
+	n := len(headers) - 1
 	for _, h := range headers {
-		length += len(h)
+		n += len(h)
 	}
-	if length > maxForwarded {
-		return nil, false
-	}
-	for _, h := range headers {
-		for entry := range strings.SplitSeq(h, ",") {
-			a, ok := parseEntry(strings.Trim(entry, " \t"))
-			if !ok {
-				return nil, false
+	return n
+}
+
+// fromTheRight are the entries of headers, the last of the last one first.
+func fromTheRight(headers []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, rest := range slices.Backward(headers) {
+			for more := true; more; {
+				comma := strings.LastIndexByte(rest, ',')
+				if !yield(rest[comma+1:]) {
+					return
+				}
+				more, rest = comma >= 0, rest[:max(comma, 0)]
 			}
-			chain = append(chain, a)
 		}
 	}
-	return chain, true
 }
 
 // parseEntry reads an address, with or without a port: 192.0.2.1,
