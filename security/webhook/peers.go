@@ -26,11 +26,30 @@ type Policy struct {
 // name together (C2).
 const maxForwarded = 512
 
+const (
+	// hostBits are those of an IPv6 address that tell hosts apart.
+	hostBits = 64
+	// mappedBits is the length of ::ffff:0:0/96, in which IPv6 has IPv4.
+	mappedBits = 96
+)
+
 // peers knows who is who.
 type peers struct{ ours, proxies []netip.Prefix }
 
 func newPeers(p Policy) peers {
-	return peers{ours: slices.Concat(Published, p.Additional), proxies: slices.Clone(p.Proxies)}
+	return peers{ours: plainRanges(Published, p.Additional), proxies: plainRanges(p.Proxies)}
+}
+
+// plainRanges are ranges of plain addresses: an operator may write the range of
+// IPv4 as IPv6 maps it, and no plain address is in there.
+func plainRanges(lists ...[]netip.Prefix) (ranges []netip.Prefix) {
+	for _, r := range slices.Concat(lists...) {
+		if a := r.Addr(); a.Is4In6() && r.Bits() >= mappedBits {
+			r = netip.PrefixFrom(a.Unmap(), r.Bits()-mappedBits)
+		}
+		ranges = append(ranges, r)
+	}
+	return ranges
 }
 
 func (p peers) telegram(a netip.Addr) bool { return within(p.ours, a) }
@@ -49,9 +68,10 @@ func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 // host is what counts as one host: an IPv4 address, and a /64 of IPv6, all of
 // which one machine can have.
 func host(a netip.Addr) netip.Prefix {
+	a = plain(a) // all of IPv4 is in one /64, as IPv6 maps it
 	bits := a.BitLen()
 	if a.Is6() {
-		bits = 64
+		bits = hostBits
 	}
 	prefix, err := a.Prefix(bits)
 	if err != nil {

@@ -158,15 +158,73 @@ func TestWithoutProxiesTheHeaderIsRefused(t *testing.T) {
 }
 
 func TestWhatIsOneHost(t *testing.T) {
-	for a, b := range map[string]string{"2001:db8::1": "2001:db8::ffff:1", "192.0.2.1": "192.0.2.1"} {
-		if host(netip.MustParseAddr(a)) != host(netip.MustParseAddr(b)) {
-			t.Errorf("%s and %s are not one", a, b)
+	for _, test := range []struct {
+		a, b string
+		same bool
+	}{
+		{"192.0.2.1", "192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.2", false},
+		{"192.0.2.1", "::ffff:192.0.2.1", true},
+		{"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+		{"2001:db8::1", "2001:db8::ffff:1", true},
+		{"2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true},
+		{"2001:db8::1", "2001:db8:0:1::1", false},
+		{"2001:db8:0:1::", "2001:db8::ffff:ffff:ffff:ffff", false},
+		{"fe80::1%eth0", "fe80::2%eth1", true},
+		{"::192.0.2.1", "192.0.2.1", false},
+	} {
+		a, b := host(netip.MustParseAddr(test.a)), host(netip.MustParseAddr(test.b))
+		if (a == b) != test.same || !a.IsValid() || !b.IsValid() {
+			t.Errorf("%s and %s are %v and %v", test.a, test.b, a, b)
 		}
 	}
-	for a, b := range map[string]string{"2001:db8::1": "2001:db8:0:1::1", "192.0.2.1": "192.0.2.2"} {
-		if host(netip.MustParseAddr(a)) == host(netip.MustParseAddr(b)) {
-			t.Errorf("%s and %s are one", a, b)
+	if got := host(netip.Addr{}); got != (netip.Prefix{}) {
+		t.Errorf("nobody's host is %v", got)
+	}
+}
+
+func TestWhoseAddressItIs(t *testing.T) {
+	prefixes := func(texts ...string) (list []netip.Prefix) {
+		for _, text := range texts {
+			list = append(list, netip.MustParsePrefix(text))
 		}
+		return list
+	}
+	for _, test := range []struct {
+		policy           Policy
+		address          string
+		telegram, exempt bool
+	}{
+		{Policy{}, "149.154.159.255", false, false},
+		{Policy{}, "149.154.160.0", true, true},
+		{Policy{}, "149.154.175.255", true, true},
+		{Policy{}, "149.154.176.0", false, false},
+		{Policy{}, "91.108.3.255", false, false},
+		{Policy{}, "91.108.4.0", true, true},
+		{Policy{}, "91.108.7.255", true, true},
+		{Policy{}, "91.108.8.0", false, false},
+		{Policy{}, "::ffff:149.154.160.1", true, true},
+		{Policy{}, "::149.154.160.1", false, false},
+		{Policy{}, "127.0.0.1", false, false},
+		{Policy{}, "::1", false, false},
+		{Policy{}, "0.0.0.0", false, false},
+		{Policy{Additional: prefixes("2001:db8::/32")}, "2001:db8::1", true, true},
+		{Policy{Additional: prefixes("198.51.100.0/24")}, "::ffff:198.51.100.1", true, true},
+		{Policy{Additional: prefixes("::ffff:198.51.100.0/120")}, "198.51.100.1", true, true},
+		{Policy{Additional: prefixes("::ffff:198.51.100.0/120")}, "198.51.101.1", false, false},
+		{Policy{Additional: prefixes("::/0")}, "198.51.100.1", false, false},
+		{Policy{Proxies: prefixes("10.0.0.0/24")}, "10.0.0.1", false, true},
+		{Policy{Proxies: prefixes("::ffff:10.0.0.1/128")}, "10.0.0.1", false, true},
+		{Policy{Proxies: prefixes("::ffff:10.0.0.1/128")}, "10.0.0.2", false, false},
+		{Policy{Proxies: prefixes("fe80::/64")}, "fe80::1%eth0", false, true},
+	} {
+		p, a := newPeers(test.policy), plain(netip.MustParseAddr(test.address))
+		if p.telegram(a) != test.telegram || p.exempt(a) != test.exempt {
+			t.Errorf("%+v, %s: Telegram's %v, exempt %v", test.policy, test.address, p.telegram(a), p.exempt(a))
+		}
+	}
+	if p := newPeers(Policy{Additional: prefixes("0.0.0.0/0", "::/0")}); p.telegram(netip.Addr{}) || p.exempt(netip.Addr{}) {
+		t.Error("no address is in a range")
 	}
 }
 
