@@ -1,9 +1,8 @@
 package webhook
 
 import (
-	"container/list"
+	"container/heap"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -24,66 +23,57 @@ type Ban struct {
 	Until time.Time
 }
 
-// Bans are bounded. The zero value is empty and ready.
+// Bans are bounded. The zero value is empty and ready. It is not safe for
+// concurrent use.
 type Bans struct {
-	hosts map[netip.Prefix]*list.Element
-	// order has the one that ends first in front.
-	order    list.List // of *ban
-	restored bool
+	hosts map[netip.Prefix]*ban
+	ends  ends
 }
 
 type ban struct {
 	Ban
 	told bool // that it is over
+	at   int  // its place in ends
 }
 
 // Add bans the host of an address from now on.
 func (b *Bans) Add(client netip.Addr, now time.Time) Ban {
 	added := Ban{Host: host(client), Until: now.Add(BanFor)}
-	b.sort()
 	b.put(added)
 	return added
 }
 
-// Restore takes over a ban from before a restart. They may come in any order.
+// Restore takes over a ban from before a restart. They may come in any order,
+// and after others were added: what ends last stays.
 func (b *Bans) Restore(old Ban) {
-	b.put(old)
-	b.restored = true
+	first := old
+	if known, ok := b.hosts[old.Host]; ok {
+		first = known.Ban
+	} else if len(b.ends) >= BansAtMost {
+		first = b.ends[0].Ban
+	}
+	if !first.Until.After(old.Until) {
+		b.put(old)
+	}
 }
 
 func (b *Bans) put(added Ban) {
 	if b.hosts == nil {
-		b.hosts = map[netip.Prefix]*list.Element{}
+		b.hosts = map[netip.Prefix]*ban{}
 	}
-	if e, known := b.hosts[added.Host]; known {
-		b.order.Remove(e)
-	} else if len(b.hosts) >= BansAtMost {
-		b.drop(b.order.Front())
+	if known, ok := b.hosts[added.Host]; ok {
+		b.drop(known)
+	} else if len(b.ends) >= BansAtMost {
+		b.drop(b.ends[0])
 	}
-	b.hosts[added.Host] = b.order.PushBack(&ban{Ban: added})
+	x := &ban{Ban: added}
+	b.hosts[added.Host] = x
+	heap.Push(&b.ends, x)
 }
 
-func (b *Bans) drop(e *list.Element) {
-	delete(b.hosts, e.Value.(*ban).Host)
-	b.order.Remove(e)
-}
-
-// sort puts restored bans into the order of their ends.
-func (b *Bans) sort() {
-	if !b.restored {
-		return
-	}
-	b.restored = false
-	all := make([]*list.Element, 0, b.order.Len())
-	for e := b.order.Front(); e != nil; e = e.Next() {
-		all = append(all, e)
-	}
-	slices.SortStableFunc(all, func(x, y *list.Element) int {
-		return x.Value.(*ban).Until.Compare(y.Value.(*ban).Until)
-	})
-	for _, e := range all {
-		b.order.MoveToBack(e)
-	}
+func (b *Bans) drop(x *ban) {
+	delete(b.hosts, x.Host)
+	heap.Remove(&b.ends, x.at)
 }
 
 // Banned reports whether an address is.
@@ -91,38 +81,68 @@ func (b *Bans) Banned(client netip.Addr, now time.Time) bool {
 	if len(b.hosts) == 0 {
 		return false
 	}
-	e, known := b.hosts[host(client)]
-	return known && e.Value.(*ban).lasts(now)
-}
-
-// lasts reports whether a ban is not over. A clock that went back makes none
-// longer.
-func (x *ban) lasts(now time.Time) bool {
-	if longest := now.Add(BanFor); x.Until.After(longest) {
-		x.Until = longest
+	x, known := b.hosts[host(client)]
+	if !known {
+		return false
+	}
+	if x.shorten(now) {
+		heap.Fix(&b.ends, x.at)
 	}
 	return x.Until.After(now)
 }
 
+// shorten keeps a clock that went back from making a ban longer. It reports
+// whether it did.
+func (x *ban) shorten(now time.Time) bool {
+	longest := now.Add(BanFor)
+	if !x.Until.After(longest) {
+		return false
+	}
+	x.Until = longest
+	return true
+}
+
 // Expire returns the bans that ended, each once, and forgets them an hour later.
 func (b *Bans) Expire(now time.Time) (ended []Ban) {
-	var next *list.Element
-	for e := b.order.Front(); e != nil; e = next {
-		next = e.Next()
-		x := e.Value.(*ban)
-		if x.lasts(now) {
-			continue
-		}
-		if !x.told {
+	for _, x := range b.ends {
+		x.shorten(now) // leaves the order as it was: they are the last ones, and end together now
+		if !x.told && !x.Until.After(now) {
 			x.told = true
 			ended = append(ended, x.Ban)
 		}
-		if !x.Until.Add(clockSlack).After(now) {
-			b.drop(e)
-		}
+	}
+	for len(b.ends) > 0 && !b.ends[0].Until.Add(clockSlack).After(now) {
+		b.drop(b.ends[0])
 	}
 	return ended
 }
 
 // Len returns how many are kept.
 func (b *Bans) Len() int { return len(b.hosts) }
+
+// ends is a [heap.Interface]: the ban that ends first is at its top.
+type ends []*ban
+
+func (e ends) Len() int           { return len(e) }
+func (e ends) Less(i, j int) bool { return e[i].Until.Before(e[j].Until) }
+
+func (e ends) Swap(i, j int) {
+	e[i], e[j] = e[j], e[i]
+	e[i].at, e[j].at = i, j
+}
+
+// Push is for package heap only.
+func (e *ends) Push(x any) {
+	b := x.(*ban)
+	b.at = len(*e)
+	*e = append(*e, b)
+}
+
+// Pop is for package heap only.
+func (e *ends) Pop() any {
+	old := *e
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*e = old[:len(old)-1]
+	return last
+}
