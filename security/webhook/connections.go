@@ -54,8 +54,12 @@ func (g *Guard) Connect(peer netip.Addr, now time.Time) Verdict {
 	return v
 }
 
-// Disconnect gives back a connection that was accepted.
+// Disconnect gives back a connection that was accepted. One that was not changes
+// nothing: a count below zero would be a bound that is higher.
 func (g *Guard) Disconnect(peer netip.Addr) {
+	if g == nil {
+		return
+	}
 	peer = plain(peer)
 	g.connections.release(host(peer), !g.peers.exempt(peer))
 }
@@ -77,12 +81,14 @@ func (c *connections) take(host netip.Prefix, stranger bool, now time.Time) bool
 }
 
 func (c *connections) release(host netip.Prefix, stranger bool) {
-	if !stranger {
-		c.known--
-		return
-	}
-	c.strangers--
-	if c.open[host]--; c.open[host] <= 0 {
+	switch {
+	case !stranger:
+		c.known = max(c.known-1, 0)
+	case c.open[host] > 1:
+		c.strangers--
+		c.open[host]--
+	case c.open[host] == 1:
+		c.strangers--
 		delete(c.open, host)
 	}
 }
