@@ -181,8 +181,11 @@ func (g *Guard) refuse(x *exchange, c check) Verdict {
 // and give it our address, and Telegram's servers would knock on our door with
 // wrong paths in his name. A trusted proxy is not banned either: everybody
 // behind it would be.
+//
+// Who is banned has nothing more to lose: connections from before, that break
+// one after the other, neither make the ban longer nor tell of it again.
 func (g *Guard) strike(client netip.Addr, now time.Time) (Ban, bool) {
-	if g.peers.exempt(client) || g.wrong.Add(host(client), now).Allowed {
+	if g.peers.exempt(client) || g.bans.Banned(client, now) || g.wrong.Add(host(client), now).Allowed {
 		return Ban{}, false
 	}
 	return g.bans.Add(client, now), true
@@ -190,10 +193,11 @@ func (g *Guard) strike(client netip.Addr, now time.Time) (Ban, bool) {
 
 // Broken counts a connection on which no request came that could be read.
 func (g *Guard) Broken(peer netip.Addr, now time.Time) Verdict {
-	v := Verdict{Reason: Malformed, Client: plain(peer), Stranger: true}
-	if g == nil || g.peers.exempt(v.Client) {
-		return Verdict{Reason: Malformed, Client: v.Client}
+	v := Verdict{Reason: Malformed, Client: plain(peer)}
+	if g == nil || g.pairs == nil {
+		return v
 	}
+	v.Stranger = !g.peers.exempt(v.Client)
 	v.Ban, v.Bans = g.strike(v.Client, now)
 	return v
 }
