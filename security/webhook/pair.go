@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -21,14 +20,18 @@ const (
 )
 
 const (
-	pathStart    = "/webhook/"
-	pathLength   = len(pathStart) + 22 + 1
-	secretLength = 43
+	pathStart  = "/webhook/"
+	pathLength = len(pathStart) + 22 + 1
 )
 
 // Pair is a path and the secret that belongs to it. Its parts are secrets: it
-// prints as neither. The zero Pair opens nothing.
-type Pair struct{ path, secret string }
+// prints as neither. The zero Pair opens nothing. A copy is equal, and no other.
+type Pair struct{ parts *parts }
+
+// parts are behind a pointer, since fmt does not ask String of what is in a
+// field that is not exported, but prints it. As slices they cannot be compared
+// with ==, which stops at the first difference.
+type parts struct{ path, secret []byte }
 
 // NewPair makes a pair of random bits, which must be those of crypto/rand.
 func NewPair(random io.Reader) (Pair, error) {
@@ -36,20 +39,34 @@ func NewPair(random io.Reader) (Pair, error) {
 	if _, err := io.ReadFull(random, bits[:]); err != nil {
 		return Pair{}, fmt.Errorf("make a webhook path and secret: %w", err)
 	}
-	text := base64.RawURLEncoding.EncodeToString
-	return Pair{path: pathStart + text(bits[:pathBytes]) + "/", secret: text(bits[pathBytes:])}, nil
+	path := base64.RawURLEncoding.AppendEncode([]byte(pathStart), bits[:pathBytes])
+	secret := base64.RawURLEncoding.AppendEncode(nil, bits[pathBytes:])
+	return Pair{&parts{path: append(path, '/'), secret: secret}}, nil
 }
 
 // Path is /webhook/, 22 characters, and a slash.
-func (p Pair) Path() string { return p.path }
+func (p Pair) Path() string {
+	if p.parts == nil {
+		return ""
+	}
+	return string(p.parts.path)
+}
 
 // PathSecret is what is secret of the path: the 22 characters.
 func (p Pair) PathSecret() string {
-	return strings.Trim(strings.TrimPrefix(p.path, pathStart), "/")
+	if p.parts == nil {
+		return ""
+	}
+	return string(p.parts.path[len(pathStart) : pathLength-1])
 }
 
 // Secret is 43 characters of [A-Za-z0-9_-].
-func (p Pair) Secret() string { return p.secret }
+func (p Pair) Secret() string {
+	if p.parts == nil {
+		return ""
+	}
+	return string(p.parts.secret)
+}
 
 // String keeps the pair out of logs.
 func (p Pair) String() string { return "webhook pair" }
@@ -60,11 +77,11 @@ func (p Pair) GoString() string { return p.String() }
 // leads compares in a time that does not depend on what is wrong. The length is
 // the same for all pairs, and no secret.
 func (p Pair) leads(path string) bool {
-	return len(p.path) == pathLength && subtle.ConstantTimeCompare([]byte(p.path), []byte(path)) == 1
+	return p.parts != nil && subtle.ConstantTimeCompare(p.parts.path, []byte(path)) == 1
 }
 
 func (p Pair) opens(secret string) bool {
-	return len(p.secret) == secretLength && subtle.ConstantTimeCompare([]byte(p.secret), []byte(secret)) == 1
+	return p.parts != nil && subtle.ConstantTimeCompare(p.parts.secret, []byte(secret)) == 1
 }
 
 // Pairs are those that are valid: one, and for a while two, since a pair is
