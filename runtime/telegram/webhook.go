@@ -177,21 +177,26 @@ func (s *WebhookServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.survive()
 	c := connectionOf(r.Context())
 	c.asked.Store(true)
+	if endIsDoubtful(r) {
+		w.Header().Set("Connection", "close") // what follows on it is nobody's
+	}
 	v := s.judge(c.peer, r)
 	if !v.Accept {
 		s.refuse(w, r, v)
 		return
-	}
-	if len(r.TransferEncoding) > 0 {
-		// A proxy before us may see the end of a chunked body elsewhere than we
-		// do. What follows on the connection is nobody's then.
-		w.Header().Set("Connection", "close")
 	}
 	if v := s.take(w, r, v); !v.Accept {
 		s.refuse(w, r, v)
 		return
 	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// endIsDoubtful reports whether a proxy before us may see the end of a request
+// elsewhere than we do, so that a second one hides in it: its body is chunked, or
+// it is of HTTP/1.0, where net/http ignores that it is, and says nothing of it.
+func endIsDoubtful(r *http.Request) bool {
+	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
 }
 
 // survive keeps a fault of ours from ending more than one request.

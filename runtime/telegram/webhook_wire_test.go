@@ -75,6 +75,7 @@ type reply struct {
 	status int
 	body   string
 	header http.Header
+	last   bool // the server says that it closes the connection
 }
 
 // line is a connection on which anything can be written.
@@ -133,7 +134,7 @@ func (w *line) answer(method string) reply {
 	if err != nil {
 		w.t.Errorf("an answer without an end: %v", err)
 	}
-	return reply{res.StatusCode, string(body), res.Header}
+	return reply{res.StatusCode, string(body), res.Header, res.Close}
 }
 
 // ended reports whether the server closed the connection, with nothing more said.
