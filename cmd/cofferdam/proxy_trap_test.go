@@ -54,9 +54,9 @@ func TestTheTrapsOfProxies(t *testing.T) {
 	}
 }
 
-// TestProxiesLogThePath shows what the lines about logs in the examples are for:
-// without them the path is written down.
-func TestProxiesLogThePath(t *testing.T) {
+// TestProxiesLogSecrets shows what the lines about logs in the examples are for:
+// without them the path, or the secret, is written down.
+func TestProxiesLogSecrets(t *testing.T) {
 	there := proxies(t)
 	for _, test := range []struct {
 		kind   proxyKind
@@ -65,19 +65,20 @@ func TestProxiesLogThePath(t *testing.T) {
 		{nginx, edit{"access_log off;", ""}},
 		{nginx, edit{"error_log /dev/null;", ""}},
 		{caddy, edit{"request>uri delete", ""}},
+		{caddy, edit{"request>headers delete", ""}},
 		{traefik, edit{"accessLogs: false", "accessLogs: true"}},
 	} {
 		if !slices.ContainsFunc(there, func(k proxyKind) bool { return k.name == test.kind.name }) {
 			continue
 		}
-		t.Run(test.kind.name+"/"+test.change.old, func(t *testing.T) {
+		t.Run(test.kind.name+"/"+strings.TrimSpace(test.change.old), func(t *testing.T) {
 			pair, upstream := newPair(t), listenCloser(t)
 			upstream.Close() // nobody listens
 			p := behind(t, test.kind, upstream.Addr().String(), test.change)
 			p.sends(telegramAddress, post(t, pair, strings.NewReader(brought)))
 			p.stop()
-			if logs := p.logs(); !strings.Contains(logs, pair.PathSecret()) {
-				t.Errorf("the path is not in the logs:\n%s", logs)
+			if logs := p.logs(); !strings.Contains(logs, pair.PathSecret()) && !strings.Contains(logs, pair.Secret()) {
+				t.Errorf("neither path nor secret is in the logs:\n%s", logs)
 			}
 		})
 	}
@@ -105,7 +106,8 @@ func TestTrustingClientsAsProxies(t *testing.T) {
 			p := behind(t, test.kind, hook.Addr().String(), test.changes...)
 			res, _ := p.sends("127.0.1.1", post(t, hook.pair, strings.NewReader(brought), forwarded(telegramAddress)))
 			if res.StatusCode != test.want {
-				t.Errorf("who forges gets %s, want %d", res.Status, test.want)
+				_, refused := hook.forget()
+				t.Errorf("who forges gets %s, want %d; refused for %q\n%s", res.Status, test.want, refused, p.logs())
 			}
 		})
 	}

@@ -45,7 +45,7 @@ type Receiver struct {
 }
 
 // errWebhookFails is how the webhook's failing is reported by [vigil].
-var errWebhookFails = errors.New("Telegram reports errors, and nothing comes")
+var errWebhookFails = errors.New("telegram reports errors, and nothing comes")
 
 // Run brings updates in until the context ends, and then returns nil. The only
 // error that ends it is [ErrUnauthorized].

@@ -11,14 +11,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 )
 
 const webhookHost = "bot.example.org"
@@ -134,49 +131,5 @@ func TestASelfSignedCertificateIsGivenToTelegram(t *testing.T) {
 	s.says("two")
 	if s.logged("webhook.certificate") != 1 || s.logged("webhook.fallback") != 0 {
 		t.Error("the log is wrong about the certificate")
-	}
-}
-
-// TestANewCertificateDropsNoConnection keeps one open over the replacement.
-func TestANewCertificateDropsNoConnection(t *testing.T) {
-	p := newPapers(t)
-	year := time.Now().Add(365 * 24 * time.Hour)
-	p.selfSign(time.Now().Add(-time.Hour), year)
-	c, err := OpenCertificate(p.cert, p.key, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := listenHook(t, func(o *WebhookOptions) { o.Certificate = c })
-	var dialed atomic.Int64
-	var serial atomic.Pointer[big.Int]
-	client := clientFrom(t, telegramPeer)
-	transport := emulator.Route{To: func() string { dialed.Add(1); return h.Addr().String() }, From: telegramPeer, TLS: &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // which one it is, is looked at
-		VerifyConnection:   func(s tls.ConnectionState) error { serial.Store(s.PeerCertificates[0].SerialNumber); return nil },
-	}}.RoundTripper()
-	t.Cleanup(transport.CloseIdleConnections)
-	client.Transport = transport
-	ask := func(id int) {
-		t.Helper()
-		req := h.post(update(id))
-		req.URL.Scheme, req.URL.Host = "https", net.JoinHostPort(webhookHost, "443")
-		if status, body := do(t, client, req); status != 200 {
-			t.Fatalf("%d %s", status, body)
-		}
-	}
-	ask(1)
-	before := serial.Load()
-	p.selfSign(time.Now().Add(-time.Hour), year)
-	if changed, err := c.Reload(); !changed || err != nil {
-		t.Fatalf("reload: %v, %v", changed, err)
-	}
-	ask(2)
-	if dialed.Load() != 1 {
-		t.Errorf("%d connections", dialed.Load())
-	}
-	transport.CloseIdleConnections()
-	ask(3)
-	if serial.Load().Cmp(before) == 0 {
-		t.Error("a new connection gets the old certificate")
 	}
 }
