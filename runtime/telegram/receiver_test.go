@@ -186,6 +186,14 @@ func (s *station) await(what string, done func() bool) {
 	}
 }
 
+// nextDay makes a rotation due.
+func (s *station) nextDay() {
+	s.t.Helper()
+	// The first update may come before the answer to setWebhook.
+	s.await("registration", func() bool { return s.logged("webhook.registered") > 0 })
+	s.clock.ahead.Add(int64(24 * time.Hour))
+}
+
 func (s *station) logged(event string) int {
 	return s.logs.FilterField(zap.String("event", event)).Len()
 }
@@ -206,7 +214,7 @@ func TestTheWebhookIsRegisteredAndRotated(t *testing.T) {
 	if got := strings.Join(first.AllowedUpdates, " "); got != "message callback_query my_chat_member" {
 		t.Errorf("allowed updates: %s", got)
 	}
-	s.clock.ahead.Add(int64(24 * time.Hour))
+	s.nextDay()
 	s.await("rotation", func() bool { return s.world.Webhook().URL != first.URL })
 	second := s.world.Webhook()
 	if second.SecretToken == first.SecretToken {
@@ -283,7 +291,7 @@ func TestARotationThatTelegramRefuses(t *testing.T) {
 	s := newStation(t)
 	s.says("one")
 	s.world.Fail(unresolved)
-	s.clock.ahead.Add(int64(24 * time.Hour)) // a rotation fails: the pair stays, and works
+	s.nextDay() // a rotation fails: the pair stays, and works
 	s.await("the failed rotation", func() bool { return s.logged("webhook.rotation_failed") == 1 })
 	s.says("two")
 	if s.logged("webhook.fallback") != 0 {
@@ -359,7 +367,7 @@ func TestARotationThatWorkedAlthoughTheCallFailed(t *testing.T) {
 	s := newStation(t)
 	s.says("one")
 	s.world.Fail(emulator.Fault{Method: "setWebhook", Status: 502, After: true})
-	s.clock.ahead.Add(int64(24 * time.Hour))
+	s.nextDay()
 	s.await("the failed call", func() bool { return s.logged("webhook.rotation_failed") == 1 })
 	s.says("two")
 	s.await("peace", func() bool {

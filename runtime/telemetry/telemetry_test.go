@@ -53,6 +53,7 @@ func use(m *Metrics) {
 	m.Skipped("core", "off")
 	m.HostCall("bot.modules", "ok")
 	m.TelegramRequest("sendMessage", "flood")
+	m.WebhookRejected("path")
 }
 
 func TestThePageShowsWhatWasCounted(t *testing.T) {
@@ -60,6 +61,7 @@ func TestThePageShowsWhatWasCounted(t *testing.T) {
 	use(m)
 	page := fetch(t, listen(t, m))
 	for _, line := range []string{
+		`cofferdam_webhook_rejected_total{reason="path"} 1`,
 		`cofferdam_updates_total{outcome="answered"} 1`,
 		`cofferdam_updates_total{outcome="duplicate"} 3`,
 		`cofferdam_command_seconds_count{module="core"} 1`,

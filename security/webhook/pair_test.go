@@ -35,7 +35,7 @@ func TestAPairIsRandomAndPrintsAsNothing(t *testing.T) {
 		seen[p.Path()], seen[p.Secret()] = true, true
 	}
 	p, _ := NewPair(rand.Reader)
-	asJSON, err := json.Marshal(p)
+	asJSON, err := json.Marshal([]any{p})
 	if err != nil {
 		t.Fatal(err)
 	}
