@@ -138,11 +138,13 @@ func TestBodiesThatAreStrangeButUpdates(t *testing.T) {
 func TestTooLargeBodies(t *testing.T) {
 	tooMuch := `{"update_id":7,"x":"` + strings.Repeat("x", webhook.MaxBody+1-len(`{"update_id":7,"x":""}`)) + `"}`
 	t.Run("declared", func(t *testing.T) {
+		t.Parallel()
 		h := listenHook(t)
 		h.declines(h.ask(tooMuch).String(), http.StatusRequestEntityTooLarge, "too_large")
 	})
 	for _, length := range []string{"1048577", "9223372036854775807"} {
 		t.Run("declared only: "+length, func(t *testing.T) {
+			t.Parallel()
 			h := listenHook(t)
 			text := h.ask("").with("Content-Length: " + length).head()
 			h.declines(text, http.StatusRequestEntityTooLarge, "too_large")
@@ -150,15 +152,18 @@ func TestTooLargeBodies(t *testing.T) {
 		})
 	}
 	t.Run("chunked", func(t *testing.T) {
+		t.Parallel()
 		h := listenHook(t)
 		text := h.ask("").with("Transfer-Encoding: chunked").head() + chunk(tooMuch) + "0\r\n\r\n"
 		h.declinesAndCloses(text, http.StatusRequestEntityTooLarge, "too_large")
 	})
 	t.Run("chunked, and just small enough", func(t *testing.T) {
+		t.Parallel()
 		h := listenHook(t)
 		h.isTaken(telegramPeer, h.ask("").with("Transfer-Encoding: chunked").head()+chunk(strings.Replace(tooMuch, "x\"}", "\"}", 1))+"0\r\n\r\n")
 	})
 	t.Run("chunked without end", func(t *testing.T) {
+		t.Parallel()
 		h := listenHook(t)
 		w := h.dial(telegramPeer)
 		w.say(h.ask("").with("Transfer-Encoding: chunked").head())

@@ -131,6 +131,7 @@ func TestWhatIsNoHTTP(t *testing.T) {
 		"blanks without end":    {func(ask) string { return "POST" + strings.Repeat(" ", 64<<10) }, 431},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // net/http takes half a second to close some
 			h := listenHook(t, withProxy)
 			h.isNoHTTP(c.make(h.ask(update(1))), c.want)
 		})
