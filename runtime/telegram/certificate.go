@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -88,25 +89,46 @@ func (c *Certificate) Reload() (changed bool, err error) {
 func readPEM(path, key string, forbidden os.FileMode) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the file cannot be read: %w", key, err)
+		return nil, unreadable(key, path, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: the file cannot be read: %w", key, err)
+		return nil, unreadable(key, path, err)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: %s is not a file", key, path)
+		return nil, fmt.Errorf("%s: %s is not a regular file: write the path of a PEM file", key, path)
 	case info.Size() > maxPEM:
-		return nil, fmt.Errorf("%s: %s is greater than 1 MiB: that is no PEM file", key, path)
+		return nil, fmt.Errorf("%s: %s is greater than 1 MiB: write the path of a PEM file", key, path)
 	case info.Mode()&forbidden != 0:
-		return nil, fmt.Errorf("%s: every user of this machine can read the key; run: chmod o= %s", key, path)
+		return nil, fmt.Errorf("%s: every user of this machine can read or change the key; run: chmod o= %s", key, path)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxPEM))
 	if err != nil {
-		return nil, fmt.Errorf("%s: the file cannot be read: %w", key, err)
+		return nil, unreadable(key, path, err)
 	}
 	return text, nil
+}
+
+// unreadable adds what to do to an error of the file system, which has the path.
+func unreadable(key, path string, err error) error {
+	do := "is the disk in order?"
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		do = "write the path as the bot sees it: in a container, the one inside"
+	case errors.Is(err, fs.ErrPermission):
+		do = fmt.Sprintf("the bot runs as user %d: let that user or its group read the file%s, and enter the folders above it", os.Geteuid(), modeOf(path))
+	}
+	return fmt.Errorf("%s: the file cannot be read: %w; %s", key, err, do)
+}
+
+// modeOf is empty where a folder above is closed too.
+func modeOf(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (mode %#o)", info.Mode().Perm())
 }
 
 // parsePair reads a chain, the leaf first, and its key.

@@ -19,6 +19,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -158,14 +160,14 @@ var badPairs = []struct {
 	spoil func(*testing.T, pairFiles)
 	says  string
 }{
-	{"no certificate", func(t *testing.T, f pairFiles) { remove(t, f.cert) }, "webhook_config.cert: the file cannot be read"},
+	{"no certificate", func(t *testing.T, f pairFiles) { remove(t, f.cert) }, "no such file or directory; write the path as the bot sees it"},
 	{"no key", func(t *testing.T, f pairFiles) { remove(t, f.key) }, "webhook_config.cert_key: the file cannot be read"},
-	{"a folder as the certificate", func(t *testing.T, f pairFiles) { mkdir(t, f.cert) }, "is not a file"},
-	{"a folder as the key", func(t *testing.T, f pairFiles) { mkdir(t, f.key) }, "is not a file"},
-	{"a FIFO as the certificate", func(t *testing.T, f pairFiles) { fifo(t, f.cert) }, "is not a file"},
-	{"a FIFO as the key", func(t *testing.T, f pairFiles) { fifo(t, f.key) }, "is not a file"},
+	{"a folder as the certificate", func(t *testing.T, f pairFiles) { mkdir(t, f.cert) }, "is not a regular file"},
+	{"a folder as the key", func(t *testing.T, f pairFiles) { mkdir(t, f.key) }, "is not a regular file"},
+	{"a FIFO as the certificate", func(t *testing.T, f pairFiles) { fifo(t, f.cert) }, "is not a regular file"},
+	{"a FIFO as the key", func(t *testing.T, f pairFiles) { fifo(t, f.key) }, "is not a regular file"},
 	{"a link to nothing", func(t *testing.T, f pairFiles) { link(t, f.cert, "nowhere") }, "webhook_config.cert: the file cannot be read"},
-	{"a link to a device", func(t *testing.T, f pairFiles) { link(t, f.key, "/dev/zero") }, "is not a file"},
+	{"a link to a device", func(t *testing.T, f pairFiles) { link(t, f.key, "/dev/zero") }, "is not a regular file"},
 	{"a certificate that is too large", func(t *testing.T, f pairFiles) { write(t, f.cert, make([]byte, maxPEM+1)) }, "greater than 1 MiB"},
 	{"a key that is too large", func(t *testing.T, f pairFiles) { write(t, f.key, make([]byte, maxPEM+1)) }, "greater than 1 MiB"},
 	{"nothing in the certificate", func(t *testing.T, f pairFiles) { write(t, f.cert, nil) }, "there is no certificate in it"},
@@ -268,6 +270,63 @@ func TestBadCertificates(t *testing.T) {
 			c.serves(t, better)
 		})
 	}
+}
+
+// A file that is closed to the bot is named, with its mode, and whom to let in.
+func TestACertificateThatTheBotMayNotRead(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		close func(*testing.T, pairFiles)
+		says  string // an expression
+	}{
+		{"the key", func(t *testing.T, f pairFiles) { chmod(t, f.key, 0) },
+			`^webhook_config.cert_key: the file cannot be read: open /.*/key.pem: permission denied; the bot runs as user \d+: .* \(mode 0\)`},
+		{"the certificate", func(t *testing.T, f pairFiles) { chmod(t, f.cert, 0o200) },
+			`^webhook_config.cert: the file cannot be read: open /.*/cert.pem: permission denied; .* \(mode 0200\)`},
+		{"the folder", func(t *testing.T, f pairFiles) { chmod(t, filepath.Dir(f.cert), 0) },
+			`^webhook_config.cert: .* permission denied; .* read the file, and enter the folders above it$`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "closed") // those of testing let nobody else in
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				_ = os.Chmod(dir, 0o700)
+				_ = os.RemoveAll(dir)
+			})
+			chmod(t, dir, 0o711)
+			f := pairFiles{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+			replace(t, f, selfIssued(t))
+			chmod(t, f.cert, 0o644)
+			test.close(t, f)
+			err = asNobody(t, func() error {
+				_, err := f.open()
+				return err
+			})
+			if err == nil || !regexp.MustCompile(test.says).MatchString(err.Error()) {
+				t.Errorf("got %v, want %s", err, test.says)
+			}
+		})
+	}
+}
+
+// asNobody runs f without the privilege to read every file, which root has.
+func asNobody(t *testing.T, f func() error) (err error) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return f()
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if _, err = unix.SetfsuidRetUid(65534); err == nil {
+			err = f()
+		}
+	}()
+	<-done
+	return err
 }
 
 // What is said of a key that cannot be read quotes nothing of it.
