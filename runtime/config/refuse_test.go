@@ -153,6 +153,10 @@ func TestRefusals(t *testing.T) {
 				"line 7: webhook_config.trusted_proxy_ips[2]: a range wider than /16: anybody could say who he is; write the addresses of your own proxies, or of Telegram, only\n" +
 				"line 8: webhook_config.additional_telegram_ip_ranges[0]: a range wider than /8: anybody could say who he is; write the addresses of your own proxies, or of Telegram, only\n" +
 				"line 8: webhook_config.additional_telegram_ip_ranges[1]: a range wider than /16: anybody could say who he is; write the addresses of your own proxies, or of Telegram, only"},
+		"IPv4 inside of IPv6": {
+			"webhook_config: {trusted_proxy_ips: ['::ffff:10.0.0.1', '::ffff:0:0/96']}\n",
+			"line 6: webhook_config.trusted_proxy_ips[0]: an IPv4 address inside of an IPv6 one; write it like 192.0.2.1, which is the same\n" +
+				"line 6: webhook_config.trusted_proxy_ips[1]: an IPv4 address inside of an IPv6 one; write it like 192.0.2.1, which is the same"},
 		"webhook mode without an address": {
 			"webhook_config: {enabled: true}\n",
 			"line 6: webhook_config.url: is missing, and enabled is true; write the public host name, such as bot.example.org, or enabled: false"},
@@ -336,6 +340,15 @@ func TestWarnings(t *testing.T) {
 		"a poor salt": {
 			strings.Replace(minimal(""), testSalt(), strings.Repeat("S", 32), 1),
 			"line 5: access_control.auth_salt: has fewer than 8 different characters, so it can be guessed; put 32 or more random characters here, such as: openssl rand -hex 32 [insecure]"},
+		"proxies on networks of one's own": {
+			minimal("webhook_config: {trusted_proxy_ips: [10.0.0.0/8, 172.16.0.0/12, 100.64.0.0/10, 127.0.0.0/8, 203.0.0.0/16, 'fd00::/16', '2001:db8::/32']}\n"), ""},
+		"proxies among strangers": {
+			minimal("webhook_config: {trusted_proxy_ips: [203.0.113.7, 172.0.0.0/8, 203.0.0.0/15, '2001:db8::/31']}\n"),
+			"line 6: webhook_config.trusted_proxy_ips[1]: a public range wider than /16: whoever has an address in it can say that he is Telegram; write the addresses of your own proxies only [insecure]\n" +
+				"line 6: webhook_config.trusted_proxy_ips[2]: a public range wider than /16: whoever has an address in it can say that he is Telegram; write the addresses of your own proxies only [insecure]\n" +
+				"line 6: webhook_config.trusted_proxy_ips[3]: a public range wider than /32: whoever has an address in it can say that he is Telegram; write the addresses of your own proxies only [insecure]"},
+		"wide ranges of Telegram's": {
+			minimal("webhook_config: {additional_telegram_ip_ranges: [91.0.0.0/8]}\n"), ""},
 		"InfluxDB in part": {
 			minimal("influxdb: {url: 'http://db:1'}\n"),
 			"line 6: influxdb: url without token, org and bucket: nothing is written to InfluxDB; fill them in, or remove url"},

@@ -98,26 +98,7 @@ func (c *Config) checkWebhook(r *report) {
 	}
 	checkPeers(r, "webhook_config.trusted_proxy_ips", w.TrustedProxyIPs)
 	checkPeers(r, "webhook_config.additional_telegram_ip_ranges", w.AdditionalTelegramIPRanges)
-}
-
-// Ranges that are wider than these (fewer bits) hold more than one network has: 10.0.0.0/8 is the widest private one.
-const (
-	leastBits4 = 8
-	leastBits6 = 16
-)
-
-// checkPeers refuses ranges in which strangers are: each of them could say who he is.
-func checkPeers(r *report, key string, ranges []netip.Prefix) {
-	for i, p := range ranges {
-		least := leastBits6
-		if p.Addr().Is4() {
-			least = leastBits4
-		}
-		if p.Bits() < least {
-			r.bad(fmt.Sprintf("%s[%d]", key, i), fmt.Sprintf("a range wider than /%d: anybody could say who he is", least),
-				"write the addresses of your own proxies, or of Telegram, only")
-		}
-	}
+	warnOfProxies(r, "webhook_config.trusted_proxy_ips", w.TrustedProxyIPs)
 }
 
 // isHost accepts a host name or an IP address, an IPv6 address in brackets.
