@@ -81,12 +81,14 @@ func (h *hookCheck) polls(said told) {
 	}
 }
 
+// use says whether the bot will use the webhook. How it will be run is not known
+// here.
 func (h *hookCheck) use() {
 	if h.hook.Enabled {
 		h.ok("webhook mode is on: webhook_config.enabled is true")
 		return
 	}
-	h.warn("webhook mode is off: run the bot with `cofferdam run --webhook`, or write webhook_config.enabled: true")
+	h.ok("the bot polls, unless it is run with `cofferdam run --webhook`, or webhook_config.enabled is true")
 }
 
 // name looks whether Telegram can find the host.
