@@ -95,12 +95,18 @@ func (r *Receiver) byWebhook(ctx context.Context) error {
 // insist registers the webhook, and tries again while Telegram is away.
 func (r *Receiver) insist(ctx context.Context) error {
 	pause, until := backoff{clock: r.Clock}, r.Clock.Now().Add(registerFor)
+	registering := newOutage("registering the webhook", r.Log, r.Clock)
 	for {
 		err := r.register(ctx)
 		away := errors.Is(err, ErrUnavailable) || errors.Is(err, ErrTooManyRequests)
-		if !away || r.Clock.Now().After(until) {
+		switch {
+		case err == nil:
+			registering.worked()
+			return nil
+		case !away || r.Clock.Now().After(until):
 			return err
 		}
+		registering.failed(eventOf(err), err)
 		if err := r.Clock.Sleep(ctx, pause.next(retryAfter(err))); err != nil {
 			return err
 		}
