@@ -282,7 +282,11 @@ func (s *WebhookServer) refuse(w http.ResponseWriter, r *http.Request, v webhook
 		w.Header().Set("Allow", http.MethodPost) // RFC 9110, section 15.5.6
 	}
 	until := time.Now()
-	if direct := v.Stranger && v.Client == c.peer; direct || r.ContentLength < 0 || r.ContentLength > maxDrain {
+	// Nothing that is worth a connection comes from a stranger, nor, with a wrong
+	// path, from Telegram: it is for somebody else's bot, and whoever made many
+	// of them would take all room there is for Telegram.
+	direct := v.Client == c.peer && (v.Stranger || v.Reason == webhook.Path)
+	if direct || r.ContentLength < 0 || r.ContentLength > maxDrain {
 		w.Header().Set("Connection", "close")
 	} else {
 		until = until.Add(drainTimeout)

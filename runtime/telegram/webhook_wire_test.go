@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -157,9 +158,13 @@ func (h *hook) send(peer, text string) (answers []reply) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	var writing sync.WaitGroup
+	defer writing.Wait()
 	defer w.Close()
-	w.say(text)
-	_ = w.CloseWrite()
+	writing.Go(func() { // many answers fill the line as many requests do
+		w.say(text)
+		_ = w.CloseWrite()
+	})
 	method, _, _ := strings.Cut(text, " ")
 	for {
 		a := w.answer(method)
