@@ -85,11 +85,13 @@ func (r *Receiver) prepare() {
 // byWebhook registers the webhook and looks after it until it has failed: the
 // error says how.
 func (r *Receiver) byWebhook(ctx context.Context) error {
+	// An update may come before the answer that the webhook is registered.
+	before := r.Server.Taken()
 	if err := r.insist(ctx); err != nil {
 		return err
 	}
 	r.Log.Info("Telegram brings updates to the webhook", zap.String("event", "webhook.registered"))
-	return r.watch(ctx)
+	return r.watch(ctx, before)
 }
 
 // insist registers the webhook, and tries again while Telegram is away.
@@ -133,9 +135,10 @@ func (r *Receiver) register(ctx context.Context) error {
 }
 
 // watch rotates the pair, follows changes of the certificate, and asks Telegram
-// how the webhook goes. It returns when the webhook has failed.
-func (r *Receiver) watch(ctx context.Context) error {
-	v := r.newVigil(ctx)
+// how the webhook goes. It returns when the webhook has failed. before is when the
+// last update was taken before it was registered.
+func (r *Receiver) watch(ctx context.Context, before time.Time) error {
+	v := r.newVigil(ctx, before)
 	certificate := newOutage("reading the webhook's certificate", r.Log, r.Clock)
 	for {
 		if err := r.Clock.Sleep(ctx, lookEvery); err != nil {
@@ -151,8 +154,8 @@ func (r *Receiver) watch(ctx context.Context) error {
 	}
 }
 
-func (r *Receiver) newVigil(ctx context.Context) *vigil {
-	v := &vigil{patience: webhookPatience, taken: r.Server.Taken()}
+func (r *Receiver) newVigil(ctx context.Context, before time.Time) *vigil {
+	v := &vigil{patience: webhookPatience, taken: before}
 	if r.fell {
 		v.patience = trialPatience
 	}
