@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -17,21 +18,28 @@ const (
 	RotateEvery = 24 * time.Hour
 	// Grace is for how long the replaced pair stays valid.
 	Grace = 300 * time.Second
+	// formerAtMost bounds how many are in their Grace at once. One is replaced once
+	// in half a minute at most.
+	formerAtMost = 16
 )
 
 const (
-	pathStart  = "/webhook/"
-	pathLength = len(pathStart) + 22 + 1
+	pathStart    = "/webhook/"
+	pathLength   = len(pathStart) + 22 + 1
+	secretLength = 43
 )
 
 // Pair is a path and the secret that belongs to it. Its parts are secrets: it
 // prints as neither. The zero Pair opens nothing. A copy is equal, and no other.
 type Pair struct{ parts *parts }
 
-// parts are behind a pointer, since fmt does not ask String of what is in a
-// field that is not exported, but prints it. As slices they cannot be compared
-// with ==, which stops at the first difference.
-type parts struct{ path, secret []byte }
+// parts are behind two pointers, since fmt does not ask String of what is in a
+// field that is not exported, but prints it, and what is behind one pointer too
+// if the verb does not fit.
+type parts struct {
+	path   *[pathLength]byte
+	secret *[secretLength]byte
+}
 
 // NewPair makes a pair of random bits, which must be those of crypto/rand.
 func NewPair(random io.Reader) (Pair, error) {
@@ -39,9 +47,12 @@ func NewPair(random io.Reader) (Pair, error) {
 	if _, err := io.ReadFull(random, bits[:]); err != nil {
 		return Pair{}, fmt.Errorf("make a webhook path and secret: %w", err)
 	}
-	path := base64.RawURLEncoding.AppendEncode([]byte(pathStart), bits[:pathBytes])
-	secret := base64.RawURLEncoding.AppendEncode(nil, bits[pathBytes:])
-	return Pair{&parts{path: append(path, '/'), secret: secret}}, nil
+	made := parts{new([pathLength]byte), new([secretLength]byte)}
+	n := copy(made.path[:], pathStart)
+	base64.RawURLEncoding.Encode(made.path[n:], bits[:pathBytes])
+	made.path[pathLength-1] = '/'
+	base64.RawURLEncoding.Encode(made.secret[:], bits[pathBytes:])
+	return Pair{&made}, nil
 }
 
 // Path is /webhook/, 22 characters, and a slash.
@@ -49,7 +60,7 @@ func (p Pair) Path() string {
 	if p.parts == nil {
 		return ""
 	}
-	return string(p.parts.path)
+	return string(p.parts.path[:])
 }
 
 // PathSecret is what is secret of the path: the 22 characters.
@@ -65,7 +76,7 @@ func (p Pair) Secret() string {
 	if p.parts == nil {
 		return ""
 	}
-	return string(p.parts.secret)
+	return string(p.parts.secret[:])
 }
 
 // String keeps the pair out of logs.
@@ -77,14 +88,14 @@ func (p Pair) GoString() string { return p.String() }
 // leads compares in a time that does not depend on what is wrong. The length is
 // the same for all pairs, and no secret.
 func (p Pair) leads(path string) bool {
-	return p.parts != nil && subtle.ConstantTimeCompare(p.parts.path, []byte(path)) == 1
+	return p.parts != nil && subtle.ConstantTimeCompare(p.parts.path[:], []byte(path)) == 1
 }
 
 func (p Pair) opens(secret string) bool {
-	return p.parts != nil && subtle.ConstantTimeCompare(p.parts.secret, []byte(secret)) == 1
+	return p.parts != nil && subtle.ConstantTimeCompare(p.parts.secret[:], []byte(secret)) == 1
 }
 
-// Pairs are those that are valid: one, and for a while two, since a pair is
+// Pairs are those that are valid: one, and for a while more, since a pair is
 // replaced without that a request is lost. A new one is valid before Telegram is
 // told of it, and the old one for [Grace] after. The zero value has none. It is
 // not safe for concurrent use.
@@ -96,8 +107,12 @@ type Pairs struct {
 	accepted int
 	// next is valid too: Telegram may or may not know it already.
 	next Pair
-	// old is valid until a time.
-	old   Pair
+	// former are valid until their time, the oldest first.
+	former []former
+}
+
+type former struct {
+	Pair
 	until time.Time
 }
 
@@ -120,7 +135,10 @@ func (p *Pairs) Registered(now time.Time) {
 	if p.next == (Pair{}) {
 		return
 	}
-	p.old, p.until = p.current, now.Add(Grace)
+	if p.current != (Pair{}) {
+		p.former = append(p.former, former{p.current, now.Add(Grace)})
+		p.former = p.former[max(len(p.former)-formerAtMost, 0):]
+	}
 	p.current, p.next = p.next, Pair{}
 	p.since, p.accepted = now, 0
 }
@@ -144,20 +162,30 @@ func (p *Pairs) Knows(path string, now time.Time) bool {
 
 // find returns the pair of a path.
 func (p *Pairs) find(path string, now time.Time) (found Pair, ok bool) {
-	if p.until.Sub(now) > Grace {
-		p.until = now.Add(Grace) // the clock went back
-	}
-	if !p.until.After(now) {
-		p.old = Pair{}
-	}
+	p.forget(now)
 	if len(path) != pathLength {
 		return Pair{}, false
 	}
 	// All are compared: which one it was takes no time either.
-	for _, pair := range [...]Pair{p.current, p.next, p.old} {
+	see := func(pair Pair) {
 		if pair.leads(path) {
 			found, ok = pair, true
 		}
 	}
+	see(p.current)
+	see(p.next)
+	for _, f := range p.former {
+		see(f.Pair)
+	}
 	return found, ok
+}
+
+// forget drops pairs whose Grace is over.
+func (p *Pairs) forget(now time.Time) {
+	for i, f := range p.former {
+		if f.until.Sub(now) > Grace {
+			p.former[i].until = now.Add(Grace) // the clock went back
+		}
+	}
+	p.former = slices.DeleteFunc(p.former, func(f former) bool { return !f.until.After(now) })
 }
