@@ -298,23 +298,29 @@ func FuzzEntry(f *testing.F) {
 		if ok && (!a.IsValid() || a.Zone() != "" || a.Is4In6()) {
 			t.Fatalf("%q: %v", text, a)
 		}
-		name := text
-		if splitHost, port, err := net.SplitHostPort(text); err == nil {
-			if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-				splitHost = "" // no port
-			}
-			name = splitHost
-			if strings.HasPrefix(text, "[") != strings.Contains(name, ":") {
-				name = "" // brackets are for IPv6, and IPv6 is for brackets
-			}
-		} else if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
-			if name = text[1 : len(text)-1]; !strings.Contains(name, ":") {
-				name = ""
-			}
-		}
-		ip := net.ParseIP(name)
+		ip := readEntry(text)
 		if ok != (ip != nil) || ok && !ip.Equal(net.IP(a.AsSlice())) {
 			t.Errorf("%q: %v %v, and another reads %v", text, a, ok, ip)
 		}
 	})
+}
+
+// readEntry returns nil for what is no entry.
+func readEntry(text string) net.IP {
+	inner, bracketed := text, false
+	if name, port, err := net.SplitHostPort(text); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return nil
+		}
+		inner, bracketed = name, strings.HasPrefix(text, "[")
+		if !bracketed && strings.Contains(inner, ":") {
+			return nil
+		}
+	} else if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		inner, bracketed = text[1:len(text)-1], true
+	}
+	if bracketed && !strings.Contains(inner, ":") {
+		return nil // brackets are for IPv6
+	}
+	return net.ParseIP(inner)
 }
