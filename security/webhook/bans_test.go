@@ -68,7 +68,7 @@ func TestTheTablesAreBounded(t *testing.T) {
 	const all = 100_000
 	for i := range all {
 		b.Add(nth(i), start.Add(time.Duration(i)*time.Microsecond))
-		if b.Len() > BansAtMost {
+		if b.Len() > 10_000 {
 			t.Fatalf("%d bans", b.Len())
 		}
 	}

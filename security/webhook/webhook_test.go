@@ -411,8 +411,7 @@ func BenchmarkJudge(b *testing.B) {
 		}
 		return list
 	}
-	g, pair := newGuard(b, policy)
-	g.RestoreBan(Ban{host(stranger), start.Add(BanFor)})
+	pairs, pair := registered(b)
 	for _, bench := range []struct {
 		name     string
 		reason   Reason
@@ -435,7 +434,8 @@ func BenchmarkJudge(b *testing.B) {
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()
-			now := start
+			g, now := New(policy, pairs), start
+			g.RestoreBan(Ban{host(stranger), start.Add(BanFor)})
 			for i := 0; b.Loop(); i++ {
 				if i%many == 0 && bench.reason != Banned {
 					now = now.Add(acceptedSpan) // so that none is too often there
