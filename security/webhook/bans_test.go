@@ -3,6 +3,7 @@ package webhook
 import (
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -88,12 +89,43 @@ func TestTheTablesAreBounded(t *testing.T) {
 	if n := g.wrong.Len(); n > peersAtMost {
 		t.Errorf("%d peers with wrong requests", n)
 	}
-	if n := g.connections.opens.Len(); n > peersAtMost {
+	if n := g.connections.opens.Len(); n > opensKept {
 		t.Errorf("%d peers that connected", n)
 	}
 	if n := len(g.connections.open); n > strangersAtMost {
 		t.Errorf("%d strangers are connected", n)
 	}
+}
+
+// TestStrangersFillLittleMemory: as many as the tables have room for, and each
+// does all it may.
+func TestStrangersFillLittleMemory(t *testing.T) {
+	const most = 12 << 20
+	g, _ := newGuard(t, policy)
+	before := heapInUse()
+	for i := range peersAtMost {
+		for range opensAtMost {
+			if g.Connect(nth(i), start).Accept {
+				g.Disconnect(nth(i))
+			}
+		}
+		for range wrongAtMost + 1 {
+			g.Broken(nth(i), start)
+		}
+	}
+	if filled := heapInUse() - before; filled > most {
+		t.Errorf("%d KiB are kept", filled>>10)
+	}
+	if g.bans.Len() != BansAtMost {
+		t.Errorf("%d bans", g.bans.Len())
+	}
+}
+
+func heapInUse() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
 
 // sound holds the two halves of the table to each other.

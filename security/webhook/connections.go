@@ -21,6 +21,9 @@ const (
 	// opensSpan.
 	opensAtMost = 100
 	opensSpan   = 10 * time.Second
+	// opensKept is of how many hosts that is remembered: each may fill 3 KiB, and
+	// one machine has any number of /64. Beyond it strangersAtMost is the bound.
+	opensKept = 1_000
 )
 
 // connections counts those that are open.
@@ -32,7 +35,7 @@ type connections struct {
 }
 
 func newConnections() connections {
-	return connections{open: map[netip.Prefix]int{}, opens: ratelimit.New[netip.Prefix](opensAtMost, opensSpan, peersAtMost)}
+	return connections{open: map[netip.Prefix]int{}, opens: ratelimit.New[netip.Prefix](opensAtMost, opensSpan, opensKept)}
 }
 
 // Connect decides about a new connection, before anything is read from it. Each
