@@ -100,6 +100,8 @@ type WebhookServer struct {
 	mu    sync.Mutex
 	guard *webhook.Guard
 	pairs webhook.Pairs
+	// open are the connections that there are.
+	open map[*connection]struct{}
 	// taken is when the last update was taken over.
 	taken time.Time
 }
@@ -122,7 +124,7 @@ func ListenWebhook(o WebhookOptions) (*WebhookServer, error) {
 	}
 	s := &WebhookServer{
 		WebhookOptions: o, listener: listener, served: make(chan struct{}), bodies: make(chan struct{}, bodiesAtMost),
-		said: newRefusals(o.Log, Clock{Now: o.Now}.orReal()),
+		said: newRefusals(o.Log, Clock{Now: o.Now}.orReal()), open: map[*connection]struct{}{},
 	}
 	s.guard = webhook.New(o.Policy, &s.pairs)
 	s.http = &http.Server{
@@ -164,12 +166,13 @@ func (s *WebhookServer) Addr() net.Addr { return s.listener.Addr() }
 func (s *WebhookServer) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	err := s.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.http.Close()
-	}
+	_ = s.listener.Close() // the end of Serve tells that it is
 	<-s.served
-	return err
+	s.cutSilent()
+	if s.http.Shutdown(ctx) != nil {
+		return s.http.Close()
+	}
+	return nil
 }
 
 // ServeHTTP answers one request.

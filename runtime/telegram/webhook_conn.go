@@ -3,10 +3,14 @@ package telegram
 import (
 	"context"
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/cofferdam-bot/cofferdam/security/webhook"
 )
 
 // door is the listener. Whom the guard does not want never gets as far as
@@ -24,15 +28,25 @@ func (d *door) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		peer := addrOf(c.RemoteAddr())
-		d.s.mu.Lock()
-		v := d.s.guard.Connect(peer, d.s.Now())
-		d.s.mu.Unlock()
+		let, v := d.s.connect(c, peer)
 		if v.Accept {
-			return &connection{Conn: c, s: d.s, peer: v.Client}, nil
+			return let, nil
 		}
 		d.s.tell(v)
 		drop(c)
 	}
+}
+
+func (s *WebhookServer) connect(c net.Conn, peer netip.Addr) (*connection, webhook.Verdict) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.guard.Connect(peer, s.Now())
+	if !v.Accept {
+		return nil, v
+	}
+	let := &connection{Conn: c, s: s, peer: v.Client}
+	s.open[let] = struct{}{}
+	return let, v
 }
 
 func addrOf(a net.Addr) netip.Addr {
@@ -73,8 +87,7 @@ func (c *connection) Read(p []byte) (int, error) {
 // that could be read, counts against its peer.
 func (c *connection) Close() error {
 	c.closed.Do(func() {
-		broken := c.read.Load() && !c.asked.Load()
-		c.s.left(c.peer, broken)
+		c.s.left(c)
 	})
 	return c.Conn.Close()
 }
@@ -97,16 +110,31 @@ func (c *connection) cut() {
 	_ = c.Close()
 }
 
-func (s *WebhookServer) left(peer netip.Addr, broken bool) {
+func (s *WebhookServer) left(c *connection) {
+	broken := c.read.Load() && !c.asked.Load()
 	s.mu.Lock()
-	s.guard.Disconnect(peer)
+	delete(s.open, c)
+	s.guard.Disconnect(c.peer)
 	if !broken {
 		s.mu.Unlock()
 		return
 	}
-	v := s.guard.Broken(peer, s.Now())
+	v := s.guard.Broken(c.peer, s.Now())
 	s.mu.Unlock()
 	s.tell(v)
+}
+
+// cutSilent ends the connections on which nothing was asked yet. net/http would
+// wait for them when it shuts down, some seconds for each.
+func (s *WebhookServer) cutSilent() {
+	s.mu.Lock()
+	silent := slices.Collect(maps.Keys(s.open))
+	s.mu.Unlock()
+	for _, c := range silent {
+		if !c.asked.Swap(true) { // which is not its fault
+			c.cut()
+		}
+	}
 }
 
 type connectionKey struct{}
