@@ -254,7 +254,9 @@ func (s *WebhookServer) take(w http.ResponseWriter, r *http.Request, v webhook.V
 	case errors.Is(err, chat.ErrBusy):
 		return declined(v, webhook.Busy, http.StatusTooManyRequests, comeBack)
 	case err != nil:
-		s.said.kept.failed("telegram.deliver_failed", err)
+		if r.Context().Err() == nil { // else the sender hung up, and nothing else failed
+			s.said.kept.failed("telegram.deliver_failed", err)
+		}
 		return declined(v, webhook.Journal, http.StatusServiceUnavailable, comeBack)
 	}
 	s.said.kept.worked()
