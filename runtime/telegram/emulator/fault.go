@@ -10,10 +10,16 @@ import (
 	"time"
 )
 
+// WebhookCall is the Method of a Fault that is about deliveries to the webhook. Its ChatID is the chat of the update.
+// Such a fault acts as the network between Telegram and the bot, or a proxy there, would: with Delay the update comes
+// late, with Drop the connection breaks, with Status and RetryAfter the proxy answers. All that happens before the bot
+// is called, or, with After, once it has answered. There is no Body.
+const WebhookCall = "(webhook)"
+
 // Fault is something that goes wrong with calls. Delay comes first; then one of Drop, Body and Status is done, in that
 // order of precedence. With Delay alone the call is handled as usual after it.
 type Fault struct {
-	Method string // any case; "" is every method
+	Method string // any case; "" is every method, but not WebhookCall
 	ChatID int64  // the chat_id of the call; 0 is every call
 	Times  int    // how many matching calls; 0 means 1, less means until ClearFaults
 
@@ -25,6 +31,8 @@ type Fault struct {
 	Drop  bool          // close the connection without an answer
 	Body  []byte        // answer with these bytes; Status 0 is 200 here
 	After bool          // let the call take effect first: the bot does not learn that it worked
+
+	Repeat bool // for WebhookCall: an update that the bot accepted is delivered once more
 }
 
 // faults are those that were ordered and are not used up, the oldest first.
@@ -71,7 +79,8 @@ func (fs *faults) take(method string, chatID int64) *Fault {
 }
 
 func (f *Fault) matches(method string, chatID int64) bool {
-	return (f.Method == "" || strings.EqualFold(f.Method, method)) && (f.ChatID == 0 || f.ChatID == chatID)
+	called := strings.EqualFold(f.Method, method) || f.Method == "" && method != WebhookCall
+	return called && (f.ChatID == 0 || f.ChatID == chatID)
 }
 
 // breakCall does what a fault says; true if the call is over with that.

@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -32,11 +31,18 @@ type Options struct {
 	// Latency is waited before each call is handled. The long-poll wait of getUpdates is not lengthened by it.
 	Latency time.Duration
 	// Webhooks brings updates to the bot's webhook. Nil: over the network, as Telegram does; Route is for bots that
-	// listen elsewhere than their URL says.
+	// listen elsewhere than their URL says. It must obey the contexts of the requests. If it has a method
+	// For(Webhook) http.RoundTripper, that is called at each setWebhook and makes the transport for it; it must not call
+	// the server.
 	Webhooks http.RoundTripper
-	// RetryFirst is the pause before an update is brought again that the webhook did not take; it doubles up to
-	// RetryMost, which bounds Retry-After too. 0 means 50 ms and 1 s. Telegram's are longer.
+	// RetryFirst is the pause, in real time, before an update is brought again that the webhook did not take; it doubles
+	// up to RetryMost, which bounds Retry-After too. 0 means 50 ms and 1 s. Telegram's are longer.
 	RetryFirst, RetryMost time.Duration
+	// WebhookTimeout is how long a webhook may take to answer. 0 means 30 s; Telegram's is 60 s.
+	WebhookTimeout time.Duration
+	// Unordered lets a webhook get updates of one chat at the same time, up to its max_connections, and so in any order:
+	// Telegram promises none. False: one at a time for each chat, in order, chats side by side; that is what is seen.
+	Unordered bool
 	// PageHosts are host names, besides loopback ones, under which PageHandler may be reached.
 	PageHosts []string
 }
@@ -50,9 +56,6 @@ type Server struct {
 	hosts   []string
 	latency atomic.Int64 // nanoseconds
 
-	webhooks              http.RoundTripper
-	retryFirst, retryMost time.Duration
-
 	faults faults
 	record *recorder
 
@@ -60,17 +63,17 @@ type Server struct {
 	closed    chan struct{}
 
 	// mu guards the world below.
-	mu         sync.Mutex
-	users      map[int64]User
-	chats      map[int64]*chat
-	dialogID   int // last message id of private chats and basic groups, which share one sequence
-	files      fileStore
-	updates    updateQueue
-	queries    queryBook
-	commands   map[commandKey][]BotCommand
-	webhook    Webhook
-	deliveries deliveries
-	flood      *floodgate
+	mu       sync.Mutex
+	users    map[int64]User
+	chats    map[int64]*chat
+	dialogID int // last message id of private chats and basic groups, which share one sequence
+	files    fileStore
+	updates  updateQueue
+	queries  queryBook
+	commands map[commandKey][]BotCommand
+	hook     *registration // nil without a webhook
+	outbox   outbox
+	flood    *floodgate
 }
 
 // tokenShape is the shape of real tokens; others never reach a bot (Telegram answers 404).
@@ -100,7 +103,6 @@ func New(o Options) *Server {
 		token:    o.Token,
 		bot:      User{ID: botID, IsBot: true, FirstName: o.Name, Username: o.Username},
 		hosts:    o.PageHosts,
-		webhooks: o.Webhooks,
 		record:   newRecorder(o.Now),
 		closed:   make(chan struct{}),
 		users:    serviceUsers(),
@@ -109,10 +111,10 @@ func New(o Options) *Server {
 		updates:  newUpdateQueue(),
 		queries:  newQueryBook(),
 		commands: make(map[commandKey][]BotCommand),
+		outbox:   newOutbox(o),
 		flood:    newFloodgate(o.Flood),
 	}
 	s.latency.Store(int64(o.Latency))
-	s.retryFirst, s.retryMost = cmp.Or(o.RetryFirst, 50*time.Millisecond), cmp.Or(o.RetryMost, time.Second)
 	return s
 }
 
@@ -136,9 +138,13 @@ func (s *Server) Bot() User { return s.bot }
 // SetLatency changes Options.Latency for the calls to come.
 func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
 
-// Close ends long polls and event streams, and lets every later call fail with 500, as Telegram does while it
-// restarts. It may be called more than once.
-func (s *Server) Close() { s.closeOnce.Do(func() { close(s.closed) }) }
+// Close ends long polls, event streams and deliveries to a webhook, and lets every later call fail with 500, as Telegram
+// does while it restarts. It returns when no delivery is under way, or after 5 seconds if one does not obey. It may be
+// called more than once.
+func (s *Server) Close() {
+	s.closeOnce.Do(func() { close(s.closed) })
+	s.endDeliveries()
+}
 
 // ServeHTTP serves the Bot API at /bot<token>/<method> and files at /file/bot<token>/<path>.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

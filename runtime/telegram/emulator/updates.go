@@ -29,16 +29,21 @@ type waiting struct {
 	once bool // cannot be confirmed by its id, so it is forgotten once it was sent
 	// injected is made by a test. A webhook need not take it: what is refused for good is not brought again.
 	injected bool
+
+	said     *said     // what raw says, once a webhook needs to know
+	underWay bool      // it is being delivered to a webhook
+	fails    int       // deliveries that failed since the webhook was set
+	due      time.Time // not to be delivered before this, in real time
 }
 
 // updateQueue holds the updates for the bot. Server.mu guards it.
 type updateQueue struct {
 	next    int64
-	list    []waiting
-	allowed []string // nil: all but notByDefault
+	list    []*waiting // the oldest first, so that ids rise
+	allowed []string   // nil: all but notByDefault
 	arrived bell
 	poller  *poller
-	polled  bell // rung by each getUpdates
+	ready   bell // rung by each getUpdates and setWebhook
 }
 
 // poller is a getUpdates call under way. A later one, or a webhook, ends it with a reason.
@@ -57,14 +62,17 @@ func (s *Server) push(kind string, body any) {
 	raw := append([]byte(`{"update_id":`), strconv.FormatInt(q.next, 10)...)
 	raw = append(raw, `,"`+kind+`":`...)
 	raw = append(raw, mustJSON(body)...)
-	q.put(waiting{at: s.now(), raw: append(raw, '}')})
+	s.queue(&waiting{raw: append(raw, '}')})
 }
 
-func (q *updateQueue) put(w waiting) {
-	w.id = q.next
+// queue puts an update where the bot gets it from, by whatever way it comes.
+func (s *Server) queue(w *waiting) {
+	q := &s.updates
+	w.id, w.at = q.next, s.now()
 	q.next++
 	q.list = append(q.list, w)
 	q.arrived.ring()
+	s.dispatch()
 }
 
 func (q *updateQueue) wants(kind string) bool {
@@ -74,17 +82,19 @@ func (q *updateQueue) wants(kind string) bool {
 	return slices.Contains(q.allowed, kind)
 }
 
-// Inject puts bytes, as they are, into the list of updates: also what is no JSON at all. They are sent once, and then
-// forgotten, since a bot cannot confirm what it cannot read, nor an id that is out of order. With a copy of an earlier
-// update it shows what a bot does when Telegram delivers again.
+// Inject puts bytes, as they are, into the list of updates: also what is no JSON at all. In an answer to getUpdates
+// they are sent once, and then forgotten, since a bot cannot confirm what it cannot read, nor an id that is out of
+// order. A webhook gets them until it takes them (2xx) or refuses them for good (4xx other than 429): the real Telegram
+// would come back with them for a day, and hold up everything behind them. With a copy of an earlier update it shows
+// what a bot does when Telegram delivers again.
 func (s *Server) Inject(raw []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.updates.put(waiting{at: s.now(), raw: slices.Clone(raw), once: true, injected: true})
+	s.queue(&waiting{raw: slices.Clone(raw), once: true, injected: true})
 }
 
-// InjectUpdate is Inject for bytes that carry the right update_id. If they do, the update stays until the bot confirms
-// it, as any other; if they do not, it is sent once. Build must not call the server.
+// InjectUpdate is Inject for bytes that carry the right update_id. If they do, getUpdates gives the update until the bot
+// confirms it, as any other; if they do not, once. Build must not call the server.
 func (s *Server) InjectUpdate(build func(id int64) []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,11 +103,11 @@ func (s *Server) InjectUpdate(build func(id int64) []byte) {
 		ID int64 `json:"update_id"`
 	}
 	confirmable := json.Unmarshal(raw, &u) == nil && u.ID == s.updates.next
-	s.updates.put(waiting{at: s.now(), raw: raw, once: !confirmable, injected: true})
+	s.queue(&waiting{raw: raw, once: !confirmable, injected: true})
 }
 
-// Drain takes all updates that wait, as JSON, the oldest first: for tests that bring them to the bot by another way,
-// such as its webhook.
+// Drain takes all updates that wait, as JSON, the oldest first: for tests that bring them to the bot by another way, or
+// not at all. One that is under way to a webhook is among them.
 func (s *Server) Drain() [][]byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,16 +129,35 @@ func (s *Server) Waiting() int {
 // WaitPoll waits until a getUpdates call is under way: the bot is up, and hears what is typed next at once.
 func (s *Server) WaitPoll(ctx context.Context) error {
 	for {
-		s.mu.Lock()
-		polling, polled := s.updates.poller != nil, s.updates.polled.wait()
-		s.mu.Unlock()
+		polling, _, ready := s.listening()
 		if polling {
 			return nil
 		}
-		if err := s.hear(ctx, polled); err != nil {
+		if err := s.hear(ctx, ready); err != nil {
 			return fmt.Errorf("wait for a getUpdates call: %w", err)
 		}
 	}
+}
+
+// WaitReady is WaitPoll for a bot that may be in webhook mode: it waits until a getUpdates call is under way, or a
+// webhook is set.
+func (s *Server) WaitReady(ctx context.Context) error {
+	for {
+		polling, hooked, ready := s.listening()
+		if polling || hooked {
+			return nil
+		}
+		if err := s.hear(ctx, ready); err != nil {
+			return fmt.Errorf("wait for a getUpdates call or a webhook: %w", err)
+		}
+	}
+}
+
+// listening says how the bot gets updates at present. The channel is closed when that changes.
+func (s *Server) listening() (polling, hooked bool, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.updates.poller != nil, s.hook != nil, s.updates.ready.wait()
 }
 
 // confirm forgets what an offset says was handled. One beyond the last update is ignored, as Telegram's server does,
@@ -143,10 +172,24 @@ func (q *updateQueue) confirm(offset int64, now time.Time) {
 			drop++
 		}
 	}
+	q.list = q.list[drop:]
+	q.expire(now)
+}
+
+// expire forgets what waited too long.
+func (q *updateQueue) expire(now time.Time) {
+	drop := 0
 	for drop < len(q.list) && now.Sub(q.list[drop].at) > maxWaiting {
 		drop++
 	}
 	q.list = q.list[drop:]
+}
+
+// remove forgets an update; one that is not in the list any more is forgotten already.
+func (q *updateQueue) remove(w *waiting) {
+	if i := slices.Index(q.list, w); i >= 0 {
+		q.list = slices.Delete(q.list, i, i+1)
+	}
 }
 
 // batch gives the oldest updates as the text of a JSON array; nil if there are none.
@@ -176,7 +219,7 @@ func (q *updateQueue) batch(limit int) rawResult {
 func (q *updateQueue) takeOver(p *poller) {
 	q.endPoller("terminated by other getUpdates request; make sure that only one bot instance is running")
 	q.poller = p
-	q.polled.ring()
+	q.ready.ring()
 }
 
 func (q *updateQueue) endPoller(reason string) {
@@ -231,7 +274,7 @@ func clamp(n, low, high int64) int64 { return max(low, min(n, high)) }
 func (s *Server) startPoll(p *params) (*poller, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.webhook.URL != "" {
+	if s.hook != nil {
 		return nil, conflict("can't use getUpdates method while webhook is active; " +
 			"use deleteWebhook to delete the webhook first")
 	}

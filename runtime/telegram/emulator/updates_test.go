@@ -218,6 +218,7 @@ func TestAnInjectedUpdateWithItsIDIsConfirmedAsAnyOther(t *testing.T) {
 
 func TestWebhookRules(t *testing.T) {
 	w := newWorld(t)
+	w.PauseDeliveries() // nobody is there
 	const hook = "https://bot.example.org:8443/hook/"
 	for _, tc := range []struct {
 		in   fields

@@ -15,7 +15,7 @@ type Webhook struct {
 	MaxConnections int
 	AllowedUpdates []string
 	Certificate    bool   // a certificate was sent along
-	PEM            []byte // that certificate
+	PEM            []byte // that certificate, as it was uploaded. Not to be written to.
 }
 
 var secretShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
@@ -27,7 +27,10 @@ var webhookPorts = []string{"", "443", "80", "88", "8443"}
 func (s *Server) Webhook() Webhook {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.webhook
+	if s.hook == nil {
+		return Webhook{}
+	}
+	return s.hook.Webhook
 }
 
 // setWebhook: https://core.telegram.org/bots/api#setwebhook
@@ -43,11 +46,10 @@ func (s *Server) setWebhook(p *params) (any, error) {
 		return nil, err
 	}
 	hook.AllowedUpdates = slices.Clone(s.updates.allowed)
-	same := hook.URL == s.webhook.URL
-	s.webhook = hook
+	same := s.hook != nil && hook.URL == s.hook.URL
 	s.updates.endPoller("terminated by setWebhook request")
 	s.dropPending(p)
-	s.startDeliveries()
+	s.register(hook)
 	if same {
 		return noted{result: true, description: "Webhook is already set"}, nil
 	}
@@ -83,8 +85,8 @@ func parseWebhook(p *params) (Webhook, error) {
 
 // deleteWebhook: https://core.telegram.org/bots/api#deletewebhook
 func (s *Server) deleteWebhook(p *params) (any, error) {
-	was := s.webhook.URL != ""
-	s.webhook = Webhook{}
+	was := s.hook != nil
+	s.retire()
 	s.dropPending(p)
 	if !was {
 		return noted{result: true, description: "Webhook is already deleted"}, nil
@@ -98,19 +100,26 @@ func (s *Server) dropPending(p *params) {
 	}
 }
 
-// getWebhookInfo: https://core.telegram.org/bots/api#getwebhookinfo
+// webhookInfo: https://core.telegram.org/bots/api#webhookinfo
+type webhookInfo struct {
+	URL            string   `json:"url"`
+	Certificate    bool     `json:"has_custom_certificate"`
+	Pending        int      `json:"pending_update_count"`
+	IPAddress      string   `json:"ip_address,omitempty"`
+	LastErrorDate  int64    `json:"last_error_date,omitempty"`
+	LastError      string   `json:"last_error_message,omitempty"`
+	MaxConnections int      `json:"max_connections,omitempty"`
+	AllowedUpdates []string `json:"allowed_updates,omitempty"`
+}
+
+// getWebhookInfo: https://core.telegram.org/bots/api#getwebhookinfo. As at Telegram, the last error stays after later
+// deliveries went well; its date says how old it is.
 func (s *Server) getWebhookInfo(*params) (any, error) {
-	return struct {
-		URL            string   `json:"url"`
-		Certificate    bool     `json:"has_custom_certificate"`
-		Pending        int      `json:"pending_update_count"`
-		IPAddress      string   `json:"ip_address,omitempty"`
-		MaxConnections int      `json:"max_connections,omitempty"`
-		AllowedUpdates []string `json:"allowed_updates,omitempty"`
-		LastErrorDate  int64    `json:"last_error_date,omitempty"`
-		LastError      string   `json:"last_error_message,omitempty"`
-	}{
-		s.webhook.URL, s.webhook.Certificate, len(s.updates.list), s.webhook.IPAddress,
-		s.webhook.MaxConnections, s.updates.allowed, s.deliveries.lastErrorAt, s.deliveries.lastError,
-	}, nil
+	info := webhookInfo{Pending: len(s.updates.list), AllowedUpdates: s.updates.allowed}
+	if reg := s.hook; reg != nil {
+		info.URL, info.Certificate, info.IPAddress = reg.URL, reg.Certificate, reg.IPAddress
+		info.LastErrorDate, info.LastError = reg.lastErrorDate, reg.lastError
+		info.MaxConnections = reg.MaxConnections
+	}
+	return info, nil
 }
