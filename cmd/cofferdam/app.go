@@ -380,6 +380,8 @@ func (a *app) stop() error {
 	a.log.Info("stopping", zap.String("event", "app.stopping"))
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace+5*time.Second)
 	defer cancel()
+	// The webhook may still take what is on its way: it is for the next start.
+	a.pipeline.Halt()
 	err := a.close(ctx)
 	a.log.Info("stopped", zap.String("event", "app.stopped"), zap.Error(err))
 	return err

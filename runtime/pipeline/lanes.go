@@ -156,12 +156,17 @@ func (l *lanes) next(chat int64) *passage {
 	return queue[0]
 }
 
+// halt starts nothing new: what waits, and what comes, stays in the journal.
+func (l *lanes) halt() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closing = true
+}
+
 // close starts nothing new, waits for what runs until ctx ends, and then stops
 // it.
 func (l *lanes) close(ctx context.Context) {
-	l.mu.Lock()
-	l.closing = true
-	l.mu.Unlock()
+	l.halt()
 	done := make(chan struct{})
 	go func() { l.workers.Wait(); close(done) }()
 	select {

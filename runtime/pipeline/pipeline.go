@@ -262,6 +262,10 @@ func New(c Config) *Pipeline {
 	return p
 }
 
+// Halt starts no command any more: what waits, and what comes, stays in the
+// journal. Close follows.
+func (p *Pipeline) Halt() { p.lanes.halt() }
+
 // Close lets running commands end, as long as the context allows, and leaves
 // what waits in the journal.
 func (p *Pipeline) Close(ctx context.Context) { p.lanes.close(ctx) }

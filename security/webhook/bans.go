@@ -28,12 +28,17 @@ type Ban struct {
 type Bans struct {
 	hosts map[netip.Prefix]*ban
 	ends  ends
+	// added is how many there were ever.
+	added uint64
 }
 
 type ban struct {
 	Ban
 	told bool // that it is over
 	at   int  // its place in ends
+	// nth tells those that end together apart: the one that was added first makes
+	// room.
+	nth uint64
 }
 
 // Add bans the host of an address from now on.
@@ -66,7 +71,8 @@ func (b *Bans) put(added Ban) {
 	} else if len(b.ends) >= BansAtMost {
 		b.drop(b.ends[0])
 	}
-	x := &ban{Ban: added}
+	b.added++
+	x := &ban{Ban: added, nth: b.added}
 	b.hosts[added.Host] = x
 	heap.Push(&b.ends, x)
 }
@@ -104,12 +110,16 @@ func (x *ban) shorten(now time.Time) bool {
 
 // Expire returns the bans that ended, each once, and forgets them an hour later.
 func (b *Bans) Expire(now time.Time) (ended []Ban) {
+	shorter := false
 	for _, x := range b.ends {
-		x.shorten(now) // leaves the order as it was: they are the last ones, and end together now
+		shorter = x.shorten(now) || shorter
 		if !x.told && !x.Until.After(now) {
 			x.told = true
 			ended = append(ended, x.Ban)
 		}
+	}
+	if shorter {
+		heap.Init(&b.ends) // they end together now
 	}
 	for len(b.ends) > 0 && !b.ends[0].Until.Add(clockSlack).After(now) {
 		b.drop(b.ends[0])
@@ -124,7 +134,12 @@ func (b *Bans) Len() int { return len(b.hosts) }
 type ends []*ban
 
 func (e ends) Len() int           { return len(e) }
-func (e ends) Less(i, j int) bool { return e[i].Until.Before(e[j].Until) }
+func (e ends) Less(i, j int) bool {
+	if c := e[i].Until.Compare(e[j].Until); c != 0 {
+		return c < 0
+	}
+	return e[i].nth < e[j].nth
+}
 
 func (e ends) Swap(i, j int) {
 	e[i], e[j] = e[j], e[i]
