@@ -42,6 +42,10 @@ const (
 	// drainTimeout is for how long: it is there already, or somebody wants to
 	// hold the connection of the proxy on which it comes.
 	drainTimeout = 250 * time.Millisecond
+	// drainBanned is how much shorter that is for who is banned: a proxy that
+	// passes bodies on as they come would hold all its connections for one client
+	// that begins many and ends none.
+	drainBanned = 10
 	// streamsAtMost is how many requests one HTTP/2 connection carries at once:
 	// as many as Telegram ever has under way.
 	streamsAtMost = 100
@@ -51,9 +55,11 @@ const (
 )
 
 // timeouts are those of the server, so that tests need not wait for them.
-type timeouts struct{ header, body, take, answer, idle time.Duration }
+type timeouts struct{ header, body, drain, take, answer, idle time.Duration }
 
-var usualTimeouts = timeouts{header: headerTimeout, body: bodyTimeout, take: takeTimeout, answer: answerTimeout, idle: idleTimeout}
+var usualTimeouts = timeouts{
+	header: headerTimeout, body: bodyTimeout, drain: drainTimeout, take: takeTimeout, answer: answerTimeout, idle: idleTimeout,
+}
 
 // comeBack is what a sender waits when too much waits here.
 const comeBack = 5 * time.Second
@@ -291,10 +297,13 @@ func (s *WebhookServer) refuse(w http.ResponseWriter, r *http.Request, v webhook
 	// path, from Telegram: it is for somebody else's bot, and whoever made many
 	// of them would take all room there is for Telegram.
 	direct := v.Client == c.peer && (v.Stranger || v.Reason == webhook.Path)
-	if direct || r.ContentLength < 0 || r.ContentLength > maxDrain {
+	switch {
+	case direct || r.ContentLength < 0 || r.ContentLength > maxDrain:
 		w.Header().Set("Connection", "close")
-	} else {
-		until = until.Add(drainTimeout)
+	case v.Reason == webhook.Banned:
+		until = until.Add(s.timeouts.drain / drainBanned)
+	default:
+		until = until.Add(s.timeouts.drain)
 	}
 	if r.ContentLength != 0 {
 		// net/http reads what is left of the body, also of a connection that is to

@@ -17,7 +17,7 @@ import (
 // short makes the webhook impatient.
 func short(o *WebhookOptions) {
 	o.timeouts = timeouts{
-		header: 200 * time.Millisecond, body: 400 * time.Millisecond, take: 200 * time.Millisecond,
+		header: 200 * time.Millisecond, body: 400 * time.Millisecond, drain: 50 * time.Millisecond, take: 200 * time.Millisecond,
 		answer: time.Second, idle: 300 * time.Millisecond,
 	}
 }

@@ -274,7 +274,7 @@ func TestNothingIsLeft(t *testing.T) {
 	h := &hook{t: t, in: &took{}, clock: newFakeClock()}
 	s, err := ListenWebhook(WebhookOptions{
 		Address: "127.0.0.1:0", Deliver: h.in.deliver, Now: h.clock.Now, timeouts: timeouts{
-			header: time.Minute, body: time.Minute, take: time.Minute, answer: time.Minute, idle: time.Minute,
+			header: time.Minute, body: time.Minute, drain: time.Minute, take: time.Minute, answer: time.Minute, idle: time.Minute,
 		},
 	})
 	if err != nil {

@@ -319,6 +319,35 @@ func TestHTTP2IsJudgedToo(t *testing.T) {
 	}
 }
 
+// TestHTTP2ThroughAProxy: one connection carries Telegram's requests and those of
+// a client that is banned.
+func TestHTTP2ThroughAProxy(t *testing.T) {
+	h := listenHook(t, withCertificate(t), withProxy)
+	client := clientOfTLS(t, proxyPeer)
+	dials := 0
+	carrier := client.Transport.(*http.Transport)
+	dial := carrier.DialContext
+	carrier.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dials++
+		return dial(ctx, network, address)
+	}
+	as := func(name string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set("X-Forwarded-For", name) }
+	}
+	for i := range 20 {
+		want := http.StatusForbidden // for the wrong address, and then for the ban
+		if status, body := do(t, client, h.post(update(1), overTLS, as(telegramPeer+", "+far))); status != want || body != "" {
+			t.Errorf("request %d got %d %q", i, status, body)
+		}
+		if status, body := do(t, client, h.post(update(i+1), overTLS, as(telegramPeer))); status != http.StatusOK {
+			t.Errorf("Telegram's request %d got %d %q", i, status, body)
+		}
+	}
+	if got := h.banned(); !slices.Equal(got, []string{far}) || dials != 1 || h.in.count() != 20 {
+		t.Errorf("banned are %v, after %d connections and %d updates", got, dials, h.in.count())
+	}
+}
+
 // TestHTTP2RequestsThatAreTakenBack count all the same.
 func TestHTTP2RequestsThatAreTakenBack(t *testing.T) {
 	h := listenHook(t, withCertificate(t))

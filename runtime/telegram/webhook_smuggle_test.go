@@ -315,3 +315,33 @@ func TestALateBodyIsNotTheNextRequest(t *testing.T) {
 		t.Errorf("delivered were %v", got)
 	}
 }
+
+// TestABannedClientHoldsNoConnectionOfTheProxy by bodies that it does not send.
+func TestABannedClientHoldsNoConnectionOfTheProxy(t *testing.T) {
+	h := listenHook(t, withProxy, func(o *WebhookOptions) {
+		o.timeouts = usualTimeouts
+		o.timeouts.drain = drainBanned * time.Second // of which a banned client gets one
+	})
+	for range 6 {
+		h.send(proxyPeer, h.ask("").to("/").with(forwarded+far).String())
+	}
+	began := time.Now()
+	w := h.dial(proxyPeer)
+	got := w.say(h.ask("").to("/").with(forwarded+far, "Content-Length: 100").head()).answer("POST")
+	if got.status != http.StatusForbidden || !got.last || !w.ended() {
+		t.Errorf("got %+v", got)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the body was waited for %s", took)
+	}
+	// One that is there is passed over, and the connection serves on.
+	w = h.dial(proxyPeer)
+	for range 3 {
+		if got := w.say(h.ask(update(1)).with(forwarded + far).String()).answer("POST"); got.status != http.StatusForbidden || got.last {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if got := w.say(h.ask(update(1)).with(forwarded + telegramPeer).String()).answer("POST"); got.status != http.StatusOK {
+		t.Errorf("Telegram got %+v", got)
+	}
+}
