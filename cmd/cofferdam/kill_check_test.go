@@ -83,10 +83,13 @@ func (k *killing) checkAdmin() {
 	} {
 		least, most := 0, 0
 		for _, d := range k.did {
-			if !slices.Contains(kind.answers, d.answer) || d.answer == tooLateToTap && k.answered(p, d.key) {
+			if !slices.Contains(kind.answers, d.answer) {
 				continue
 			}
-			if most++; k.started[d.key] == 0 {
+			// A tap that was answered may be answered again, by a message, if the
+			// bot was killed before it had noted that it was.
+			answered := d.answer == tooLateToTap && k.answered(p, d.key)
+			if most++; k.started[d.key] == 0 && !answered {
 				least++
 			}
 		}
