@@ -133,7 +133,7 @@ func (b *Bans) Len() int { return len(b.hosts) }
 // ends is a [heap.Interface]: the ban that ends first is at its top.
 type ends []*ban
 
-func (e ends) Len() int           { return len(e) }
+func (e ends) Len() int { return len(e) }
 func (e ends) Less(i, j int) bool {
 	if c := e[i].Until.Compare(e[j].Until); c != 0 {
 		return c < 0
