@@ -151,13 +151,7 @@ func TestTooMuchInAllStaysWithTelegram(t *testing.T) {
 		r.Access = everybody{}
 		release := r.hang()
 		const chats = totalBound / laneBound
-		for c := range int64(chats) {
-			r.comes(view(1000+c, 1000+c, 0))
-			r.settle() // it runs, and so waits no more
-			for i := range laneBound {
-				r.comes(view(1000+c, 1000+c, i))
-			}
-		}
+		r.fillUp(chats, laneBound)
 		// One more: it is not taken, so Telegram keeps it.
 		more := r.receive(view(user, user, 1))
 		ctx, giveUp := context.WithTimeout(context.Background(), time.Second)

@@ -34,11 +34,9 @@ func (v *vigil) look(info *models.WebhookInfo, taken, now time.Time) (failed boo
 		v.taken, v.known, v.failing = taken, info.LastErrorDate, time.Time{}
 		return false, ""
 	}
-	switch {
-	case info.LastErrorDate == v.known:
-		// Telegram tries again later and later: between two tries the last error
-		// stays what it is.
-	case v.failing.IsZero():
+	// Telegram tries again later and later: between two tries the last error stays
+	// what it is, and the failing goes on.
+	if v.failing.IsZero() && info.LastErrorDate != v.known {
 		v.failing = now
 	}
 	if v.failing.IsZero() || now.Sub(v.failing) < v.patience {
