@@ -1,7 +1,7 @@
 # What people and CI call. `make help` lists it.
 
 GO      ?= go
-MODULES := core server containers manage
+MODULES := $(patsubst modules/%/manifest.yaml,%,$(wildcard modules/*/manifest.yaml))
 BUILT   := $(MODULES:%=modules/built/%.wasm)
 # A Go module of its own, so that what the engine is measured against stays out
 # of go.mod: ./... does not reach it.

@@ -30,6 +30,9 @@ const (
 	ImportReplyWrite  = "reply_write"  // (ptr, len i32) -> i32: hands over the reply, once; 0 or a Code
 	ImportResultRead  = "result_read"  // (ptr, cap i32) -> i32: copies the last host call's result, returns its length
 	ImportLog         = "log"          // (level, ptr, len i32): a line for the host's log
+	// ImportProgress is `(ptr, len i32)`: one line that says what is under way,
+	// such as "Restarting web". A user who has to wait is shown it.
+	ImportProgress = "progress"
 )
 
 // Imports for operations, one for each operation; a guest may import one only
@@ -47,16 +50,31 @@ const (
 	OpContainerUnpause = "docker_container_unpause_v1" // ContainerRef -> ContainerDone
 	OpContainerKill    = "docker_container_kill_v1"    // ContainerRef -> ContainerDone
 	OpContainerRemove  = "docker_container_remove_v1"  // ContainerRef -> ContainerDone
+	OpContainerRename  = "docker_container_rename_v1"  // ContainerRename -> ContainerDone
+	OpContainerLogs    = "docker_container_logs_v1"    // LogQuery -> LogPage
+	OpContainerRuntime = "docker_container_runtime_v1" // ContainerRef -> ContainerRuntime
+	OpContainerEnv     = "docker_container_env_v1"     // ContainerRef -> ContainerEnv
+	OpContainerHistory = "docker_container_history_v1" // ContainerHistoryQuery -> History
+	OpImageList        = "docker_image_list_v1"        // ImageQuery -> ImageList
+	OpImageInspect     = "docker_image_inspect_v1"     // ImageRef -> ImageDetails
+	OpImageHistory     = "docker_image_history_v1"     // ImageRef -> ImageHistory
+	OpImageUpdates     = "docker_image_updates_v1"     // UpdateQuery -> UpdateReport
 	OpDockerInfo       = "docker_info_v1"              // DockerQuery -> DockerInfo
 	OpDockerHosts      = "docker_hosts_v1"             // DockerQuery -> DockerHosts
 	OpMetricsHost      = "metrics_host_v1"             // MetricsQuery -> HostInfo
 	OpMetricsCPU       = "metrics_cpu_v1"              // MetricsQuery -> CPUInfo
 	OpMetricsMemory    = "metrics_memory_v1"           // MetricsQuery -> MemoryInfo
 	OpMetricsDisk      = "metrics_disk_v1"             // MetricsQuery -> DiskInfo
+	OpMetricsDiskIO    = "metrics_disk_io_v1"          // MetricsQuery -> DiskIOInfo
+	OpMetricsNetwork   = "metrics_network_v1"          // MetricsQuery -> NetworkInfo
+	OpMetricsPressure  = "metrics_pressure_v1"         // MetricsQuery -> PressureInfo
+	OpMetricsHistory   = "metrics_history_v1"          // HistoryQuery -> History
 	OpMetricsSensors   = "metrics_sensors_v1"          // MetricsQuery -> SensorInfo
 	OpMetricsProcesses = "metrics_processes_v1"        // ProcessQuery -> ProcessInfo
 	OpMetricsUsers     = "metrics_users_v1"            // MetricsQuery -> UserInfo
 	OpBotModules       = "bot_modules_v1"              // BotQuery -> BotInfo
+	OpBotHealth        = "bot_health_v1"               // BotQuery -> BotHealth
+	OpBotRelease       = "bot_release_v1"              // BotQuery -> BotRelease
 )
 
 // Code says how an operation or a whole request ended. The set is closed: a

@@ -52,3 +52,45 @@ type BotCommand struct {
 	Description string `json:"description"`
 	Module      string `json:"module"`
 }
+
+// States of a component.
+const (
+	HealthOK   = "ok"
+	HealthWarn = "warn" // it works, and somebody should look
+	HealthFail = "fail"
+)
+
+// BotHealth says how the bot itself does.
+type BotHealth struct {
+	Version string `json:"version"`
+	Started int64  `json:"started"` // milliseconds since 1970 UTC
+	// Memory is what the process holds, in bytes; Goroutines how many there are.
+	Memory     uint64      `json:"memory"`
+	Goroutines int         `json:"goroutines"`
+	Components []Component `json:"components"`
+}
+
+// Component is a part of the bot, such as Telegram, Docker, the journal.
+type Component struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // HealthOK, HealthWarn or HealthFail
+	// Detail is a plain sentence: what is the matter, or what it does.
+	Detail string `json:"detail,omitempty"`
+	// Advice says what to do, where the state is not HealthOK.
+	Advice string `json:"advice,omitempty"`
+	// Since is when the state began, in milliseconds since 1970 UTC; 0: unknown.
+	Since int64 `json:"since,omitempty"`
+}
+
+// BotRelease is the newest release that the configured feed names.
+type BotRelease struct {
+	// Configured tells whether there is a feed at all.
+	Configured bool   `json:"configured"`
+	Current    string `json:"current"`
+	Latest     string `json:"latest,omitempty"`
+	Newer      bool   `json:"newer,omitempty"`
+	URL        string `json:"url,omitempty"`
+	Notes      string `json:"notes,omitempty"`
+	Published  int64  `json:"published,omitempty"` // milliseconds since 1970 UTC
+	Checked    int64  `json:"checked,omitempty"`   // milliseconds since 1970 UTC
+}

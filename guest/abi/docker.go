@@ -43,6 +43,8 @@ type ContainerQuery struct {
 	// host's limit.
 	Offset int `json:"offset,omitempty"`
 	Count  int `json:"count,omitempty"`
+	// Image narrows the list to containers made of the image with this full id.
+	Image string `json:"image,omitempty"`
 }
 
 // ContainerList is a page of containers, narrowed to what the module and the
@@ -128,7 +130,15 @@ const (
 	ActUnpause = "unpause"
 	ActKill    = "kill"
 	ActRemove  = "remove"
+	ActRename  = "rename"
 )
+
+// ContainerRename gives a container another name.
+type ContainerRename struct {
+	Host string `json:"host,omitempty"`
+	ID   string `json:"id"` // as in ContainerRef
+	To   string `json:"to"`
+}
 
 // ContainerDone is how a container is after something was done to it, as the
 // engine says.

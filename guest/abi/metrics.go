@@ -89,6 +89,13 @@ type Mount struct {
 // SensorInfo lists temperature sensors; empty where the machine has none.
 type SensorInfo struct {
 	Temperatures []Temperature `json:"temperatures"`
+	Fans         []Fan         `json:"fans,omitempty"`
+}
+
+// Fan is a fan's speed.
+type Fan struct {
+	Name string `json:"name"`
+	RPM  int    `json:"rpm"` // turns per minute
 }
 
 // Temperature is a sensor's reading in degrees Celsius; 0 for a limit that
@@ -146,4 +153,77 @@ type LoggedIn struct {
 	Terminal string `json:"terminal,omitempty"`
 	From     string `json:"from,omitempty"`
 	Since    int64  `json:"since"` // milliseconds since 1970 UTC
+}
+
+// DiskIOInfo lists the block devices that did something since the machine
+// started: no idle loop devices.
+type DiskIOInfo struct {
+	Devices  []DiskIO `json:"devices"`
+	WindowMS int64    `json:"window_ms"` // how long the rates were measured over
+}
+
+// DiskIO is what one block device did.
+type DiskIO struct {
+	Name       string  `json:"name"`
+	Reads      uint64  `json:"reads"` // requests since the machine started
+	Writes     uint64  `json:"writes"`
+	ReadBytes  uint64  `json:"read_bytes"`
+	WriteBytes uint64  `json:"write_bytes"`
+	ReadRate   float64 `json:"read_rate"` // bytes per second in the window
+	WriteRate  float64 `json:"write_rate"`
+	Busy       float64 `json:"busy"` // percent of the window with a request under way
+}
+
+// NetworkInfo lists the interfaces, and counts connections by state.
+type NetworkInfo struct {
+	Interfaces  []Interface       `json:"interfaces"`
+	Connections []ConnectionCount `json:"connections,omitempty"`
+	WindowMS    int64             `json:"window_ms"` // how long the rates were measured over
+}
+
+// Interface is a network interface; counters since the machine started.
+type Interface struct {
+	Name       string   `json:"name"`
+	Up         bool     `json:"up"`
+	Loopback   bool     `json:"loopback,omitempty"`
+	Addresses  []string `json:"addresses,omitempty"` // with their prefixes
+	MAC        string   `json:"mac,omitempty"`
+	MTU        int      `json:"mtu,omitempty"`
+	BytesIn    uint64   `json:"bytes_in"`
+	BytesOut   uint64   `json:"bytes_out"`
+	PacketsIn  uint64   `json:"packets_in"`
+	PacketsOut uint64   `json:"packets_out"`
+	ErrorsIn   uint64   `json:"errors_in"`
+	ErrorsOut  uint64   `json:"errors_out"`
+	DropsIn    uint64   `json:"drops_in"`
+	DropsOut   uint64   `json:"drops_out"`
+	RateIn     float64  `json:"rate_in"` // bytes per second in the window
+	RateOut    float64  `json:"rate_out"`
+}
+
+// ConnectionCount counts sockets of a protocol in one state.
+type ConnectionCount struct {
+	Protocol string `json:"protocol"` // "tcp" or "udp"; both versions of IP together
+	State    string `json:"state"`    // "ESTABLISHED", "LISTEN", …; "" for udp
+	Count    int    `json:"count"`
+}
+
+// PressureInfo is how much work waited for a resource (PSI of the Linux
+// kernel); Known is false where the kernel does not say.
+type PressureInfo struct {
+	Known  bool     `json:"known"`
+	CPU    Pressure `json:"cpu"`
+	Memory Pressure `json:"memory"`
+	IO     Pressure `json:"io"`
+}
+
+// Pressure is the share of time, in percent, in which some work, or all of it,
+// waited.
+type Pressure struct {
+	Some10  float64 `json:"some10"` // over 10 seconds
+	Some60  float64 `json:"some60"`
+	Some300 float64 `json:"some300"`
+	Full10  float64 `json:"full10"`
+	Full60  float64 `json:"full60"`
+	Full300 float64 `json:"full300"`
 }

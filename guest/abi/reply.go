@@ -14,6 +14,19 @@ type Reply struct {
 	// DeleteAfter is the number of seconds after which the host deletes the
 	// message; 0 keeps it.
 	DeleteAfter int `json:"delete_after,omitempty"`
+	// Again lets the host run an action of this module after a while, in the
+	// user's name, and edit the message with its reply: for what goes on.
+	Again *Again `json:"again,omitempty"`
+}
+
+// Again is what the host runs next, as if the user had tapped a button. It ends
+// when a reply has none, when the user taps a button of the message, after two
+// minutes in all, and when the bot stops.
+type Again struct {
+	// After is in seconds, 1 to 60.
+	After  int               `json:"after"`
+	Action string            `json:"action"`
+	Args   map[string]string `json:"args,omitempty"`
 }
 
 // Kinds of blocks.
@@ -26,6 +39,7 @@ const (
 	BlockBars    = "bars"    // Bars, monospaced
 	BlockCode    = "code"    // Code with Language
 	BlockFile    = "file"    // File
+	BlockChart   = "chart"   // Chart, drawn as a picture
 )
 
 // Block is one part of a reply. Kind says which of the other members counts.
@@ -38,6 +52,7 @@ type Block struct {
 	Code     string  `json:"code,omitempty"`
 	Language string  `json:"language,omitempty"`
 	File     *File   `json:"file,omitempty"`
+	Chart    *Chart  `json:"chart,omitempty"`
 }
 
 // Styles of a span. With StyleTime and StyleAgo the host writes Span.Time: as
@@ -109,4 +124,8 @@ type Button struct {
 	// Args go with Action, and come back unchanged in [Request.Args].
 	Args  map[string]string `json:"args,omitempty"`
 	Style string            `json:"style,omitempty"`
+	// Back leads to the view from which the user came to this module, as it was:
+	// the same page of the same list. Where the user came from nowhere, the
+	// button does what Command or Action say.
+	Back bool `json:"back,omitempty"`
 }

@@ -84,6 +84,9 @@ COFFERDAM_IMPORT(result_read) int32_t cofferdam_result_read(void *room, uint32_t
 /* Writes a line to the host's log. */
 COFFERDAM_IMPORT(log) void cofferdam_log(int32_t level, const void *line, uint32_t length);
 
+/* Says in one line what is under way; a user who has to wait is shown it. */
+COFFERDAM_IMPORT(progress) void cofferdam_progress(const void *line, uint32_t length);
+
 /* The operations. A module's file imports only those that it calls, and its
  * manifest must ask for their capabilities. Each takes JSON; what comes back
  * is for cf_result. The members of questions and answers stand in guest/abi. */
@@ -102,6 +105,15 @@ COFFERDAM_OPERATION(docker_container_kill_v1);
 COFFERDAM_OPERATION(docker_container_remove_v1);
 COFFERDAM_OPERATION(docker_info_v1);
 COFFERDAM_OPERATION(docker_hosts_v1);
+COFFERDAM_OPERATION(docker_container_rename_v1);
+COFFERDAM_OPERATION(docker_container_logs_v1);
+COFFERDAM_OPERATION(docker_container_runtime_v1);
+COFFERDAM_OPERATION(docker_container_env_v1);
+COFFERDAM_OPERATION(docker_container_history_v1);
+COFFERDAM_OPERATION(docker_image_list_v1);
+COFFERDAM_OPERATION(docker_image_inspect_v1);
+COFFERDAM_OPERATION(docker_image_history_v1);
+COFFERDAM_OPERATION(docker_image_updates_v1);
 COFFERDAM_OPERATION(metrics_host_v1);
 COFFERDAM_OPERATION(metrics_cpu_v1);
 COFFERDAM_OPERATION(metrics_memory_v1);
@@ -109,7 +121,13 @@ COFFERDAM_OPERATION(metrics_disk_v1);
 COFFERDAM_OPERATION(metrics_sensors_v1);
 COFFERDAM_OPERATION(metrics_processes_v1);
 COFFERDAM_OPERATION(metrics_users_v1);
+COFFERDAM_OPERATION(metrics_disk_io_v1);
+COFFERDAM_OPERATION(metrics_network_v1);
+COFFERDAM_OPERATION(metrics_pressure_v1);
+COFFERDAM_OPERATION(metrics_history_v1);
 COFFERDAM_OPERATION(bot_modules_v1);
+COFFERDAM_OPERATION(bot_health_v1);
+COFFERDAM_OPERATION(bot_release_v1);
 
 /*
  * Texts and the room for them.

@@ -173,6 +173,7 @@ func TestHeaderDeclaresTheContract(t *testing.T) {
 	}
 	program.WriteString(`
 	cofferdam_log(COFFERDAM_LOG_INFO, room, 8);
+	cofferdam_progress(room, 8);
 	sum += cofferdam_request_read(room, 8) + cofferdam_result_read(room, 8) + cofferdam_reply_write(room, 8);
 	return (int32_t)sum + length;
 }
@@ -186,6 +187,7 @@ func TestHeaderDeclaresTheContract(t *testing.T) {
 	want := map[string]string{
 		"export cofferdam_handle": "[i32] [i32]", "request_read": "[i32 i32] [i32]",
 		"reply_write": "[i32 i32] [i32]", "result_read": "[i32 i32] [i32]", "log": "[i32 i32 i32] []",
+		"progress": "[i32 i32] []",
 	}
 	if len(want) != len(always)+1 {
 		t.Errorf("the types of %v are not all known here", always)

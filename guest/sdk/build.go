@@ -116,6 +116,16 @@ func RunWith(label, command, text string) Button {
 	return Button{Label: label, Command: command, Text: text}
 }
 
+// Picture is a chart, drawn by the host.
+func Picture(c Chart) Block { return Block{Kind: abi.BlockChart, Chart: &c} }
+
+// Back turns a button into one that leads to where the user came from; without
+// that it does what it did.
+func Back(b Button) Button {
+	b.Back = true
+	return b
+}
+
 // Row is one row of buttons.
 //
 //go:noinline

@@ -29,6 +29,10 @@ func writeReply(w *jsonwire.Writer, v *abi.Reply) {
 		w.Key("delete_after")
 		w.Int(&v.DeleteAfter)
 	}
+	if v.Again != nil {
+		w.Key("again")
+		writeAgain(w, v.Again)
+	}
 	w.Close('}')
 }
 
@@ -45,6 +49,10 @@ func writeContainerQuery(w *jsonwire.Writer, v *abi.ContainerQuery) {
 	if v.Count != 0 {
 		w.Key("count")
 		w.Int(&v.Count)
+	}
+	if v.Image != "" {
+		w.Key("image")
+		w.String(&v.Image)
 	}
 	w.Close('}')
 }
@@ -100,6 +108,143 @@ func writeBotQuery(w *jsonwire.Writer, v *abi.BotQuery) {
 	w.Close('}')
 }
 
+func writeContainerRename(w *jsonwire.Writer, v *abi.ContainerRename) {
+	w.Open('{')
+	if v.Host != "" {
+		w.Key("host")
+		w.String(&v.Host)
+	}
+	w.Key("id")
+	w.String(&v.ID)
+	w.Key("to")
+	w.String(&v.To)
+	w.Close('}')
+}
+
+func writeLogQuery(w *jsonwire.Writer, v *abi.LogQuery) {
+	w.Open('{')
+	if v.Host != "" {
+		w.Key("host")
+		w.String(&v.Host)
+	}
+	w.Key("id")
+	w.String(&v.ID)
+	if v.Count != 0 {
+		w.Key("count")
+		w.Int(&v.Count)
+	}
+	if v.Before != "" {
+		w.Key("before")
+		w.String(&v.Before)
+	}
+	if v.After != "" {
+		w.Key("after")
+		w.String(&v.After)
+	}
+	if v.Since != 0 {
+		w.Key("since")
+		w.Int64(&v.Since)
+	}
+	if v.Until != 0 {
+		w.Key("until")
+		w.Int64(&v.Until)
+	}
+	if v.Contains != "" {
+		w.Key("contains")
+		w.String(&v.Contains)
+	}
+	if v.Stream != "" {
+		w.Key("stream")
+		w.String(&v.Stream)
+	}
+	w.Close('}')
+}
+
+func writeContainerHistoryQuery(w *jsonwire.Writer, v *abi.ContainerHistoryQuery) {
+	w.Open('{')
+	if v.Host != "" {
+		w.Key("host")
+		w.String(&v.Host)
+	}
+	w.Key("id")
+	w.String(&v.ID)
+	w.Key("series")
+	writeStrings(w, &v.Series)
+	w.Key("seconds")
+	w.Int64(&v.Seconds)
+	if v.Points != 0 {
+		w.Key("points")
+		w.Int(&v.Points)
+	}
+	w.Close('}')
+}
+
+func writeImageQuery(w *jsonwire.Writer, v *abi.ImageQuery) {
+	w.Open('{')
+	if v.Host != "" {
+		w.Key("host")
+		w.String(&v.Host)
+	}
+	if v.Offset != 0 {
+		w.Key("offset")
+		w.Int(&v.Offset)
+	}
+	if v.Count != 0 {
+		w.Key("count")
+		w.Int(&v.Count)
+	}
+	w.Close('}')
+}
+
+func writeImageRef(w *jsonwire.Writer, v *abi.ImageRef) {
+	w.Open('{')
+	if v.Host != "" {
+		w.Key("host")
+		w.String(&v.Host)
+	}
+	w.Key("id")
+	w.String(&v.ID)
+	w.Close('}')
+}
+
+func writeUpdateQuery(w *jsonwire.Writer, v *abi.UpdateQuery) {
+	w.Open('{')
+	if v.Host != "" {
+		w.Key("host")
+		w.String(&v.Host)
+	}
+	if v.ID != "" {
+		w.Key("id")
+		w.String(&v.ID)
+	}
+	if v.Fresh {
+		w.Key("fresh")
+		w.Bool(&v.Fresh)
+	}
+	if v.WaitMS != 0 {
+		w.Key("wait_ms")
+		w.Int(&v.WaitMS)
+	}
+	w.Close('}')
+}
+
+func writeHistoryQuery(w *jsonwire.Writer, v *abi.HistoryQuery) {
+	w.Open('{')
+	if v.Host != "" {
+		w.Key("host")
+		w.String(&v.Host)
+	}
+	w.Key("series")
+	writeStrings(w, &v.Series)
+	w.Key("seconds")
+	w.Int64(&v.Seconds)
+	if v.Points != 0 {
+		w.Key("points")
+		w.Int(&v.Points)
+	}
+	w.Close('}')
+}
+
 func writeBlocks(w *jsonwire.Writer, v *[]abi.Block) {
 	if *v == nil {
 		w.Null()
@@ -122,6 +267,32 @@ func writeButtonss(w *jsonwire.Writer, v *[][]abi.Button) {
 	for i := range *v {
 		w.Element()
 		writeButtons(w, &(*v)[i])
+	}
+	w.Close(']')
+}
+
+func writeAgain(w *jsonwire.Writer, v *abi.Again) {
+	w.Open('{')
+	w.Key("after")
+	w.Int(&v.After)
+	w.Key("action")
+	w.String(&v.Action)
+	if len(v.Args) > 0 {
+		w.Key("args")
+		w.StringMap(&v.Args)
+	}
+	w.Close('}')
+}
+
+func writeStrings(w *jsonwire.Writer, v *[]string) {
+	if *v == nil {
+		w.Null()
+		return
+	}
+	w.Open('[')
+	for i := range *v {
+		w.Element()
+		w.String(&(*v)[i])
 	}
 	w.Close(']')
 }
@@ -157,6 +328,10 @@ func writeBlock(w *jsonwire.Writer, v *abi.Block) {
 	if v.File != nil {
 		w.Key("file")
 		writeFile(w, v.File)
+	}
+	if v.Chart != nil {
+		w.Key("chart")
+		writeChart(w, v.Chart)
 	}
 	w.Close('}')
 }
@@ -237,6 +412,39 @@ func writeFile(w *jsonwire.Writer, v *abi.File) {
 	w.Close('}')
 }
 
+func writeChart(w *jsonwire.Writer, v *abi.Chart) {
+	w.Open('{')
+	w.Key("title")
+	w.String(&v.Title)
+	if v.Unit != "" {
+		w.Key("unit")
+		w.String(&v.Unit)
+	}
+	w.Key("from")
+	w.Int64(&v.From)
+	w.Key("to")
+	w.Int64(&v.To)
+	if v.Gap != 0 {
+		w.Key("gap")
+		w.Int64(&v.Gap)
+	}
+	w.Key("series")
+	writeSeriess(w, &v.Series)
+	if len(v.Lines) > 0 {
+		w.Key("lines")
+		writeChartLines(w, &v.Lines)
+	}
+	if v.Max != 0 {
+		w.Key("max")
+		w.Float64(&v.Max)
+	}
+	if v.Dark {
+		w.Key("dark")
+		w.Bool(&v.Dark)
+	}
+	w.Close('}')
+}
+
 func writeButton(w *jsonwire.Writer, v *abi.Button) {
 	w.Open('{')
 	w.Key("label")
@@ -260,6 +468,10 @@ func writeButton(w *jsonwire.Writer, v *abi.Button) {
 	if v.Style != "" {
 		w.Key("style")
 		w.String(&v.Style)
+	}
+	if v.Back {
+		w.Key("back")
+		w.Bool(&v.Back)
 	}
 	w.Close('}')
 }
@@ -288,19 +500,6 @@ func writeField(w *jsonwire.Writer, v *abi.Field) {
 	w.Key("value")
 	writeSpans(w, &v.Value)
 	w.Close('}')
-}
-
-func writeStrings(w *jsonwire.Writer, v *[]string) {
-	if *v == nil {
-		w.Null()
-		return
-	}
-	w.Open('[')
-	for i := range *v {
-		w.Element()
-		w.String(&(*v)[i])
-	}
-	w.Close(']')
 }
 
 func writeStringss(w *jsonwire.Writer, v *[][]string) {
@@ -340,6 +539,78 @@ func writeBar(w *jsonwire.Writer, v *abi.Bar) {
 		w.String(&v.Text)
 	}
 	w.Close('}')
+}
+
+func writeSeriess(w *jsonwire.Writer, v *[]abi.Series) {
+	if *v == nil {
+		w.Null()
+		return
+	}
+	w.Open('[')
+	for i := range *v {
+		w.Element()
+		writeSeries(w, &(*v)[i])
+	}
+	w.Close(']')
+}
+
+func writeChartLines(w *jsonwire.Writer, v *[]abi.ChartLine) {
+	if *v == nil {
+		w.Null()
+		return
+	}
+	w.Open('[')
+	for i := range *v {
+		w.Element()
+		writeChartLine(w, &(*v)[i])
+	}
+	w.Close(']')
+}
+
+func writeSeries(w *jsonwire.Writer, v *abi.Series) {
+	w.Open('{')
+	w.Key("name")
+	w.String(&v.Name)
+	w.Key("at")
+	writeInt64s(w, &v.At)
+	w.Key("values")
+	writeFloat64s(w, &v.Values)
+	w.Close('}')
+}
+
+func writeChartLine(w *jsonwire.Writer, v *abi.ChartLine) {
+	w.Open('{')
+	w.Key("label")
+	w.String(&v.Label)
+	w.Key("value")
+	w.Float64(&v.Value)
+	w.Close('}')
+}
+
+func writeInt64s(w *jsonwire.Writer, v *[]int64) {
+	if *v == nil {
+		w.Null()
+		return
+	}
+	w.Open('[')
+	for i := range *v {
+		w.Element()
+		w.Int64(&(*v)[i])
+	}
+	w.Close(']')
+}
+
+func writeFloat64s(w *jsonwire.Writer, v *[]float64) {
+	if *v == nil {
+		w.Null()
+		return
+	}
+	w.Open('[')
+	for i := range *v {
+		w.Element()
+		w.Float64(&(*v)[i])
+	}
+	w.Close(']')
 }
 
 var keysOfRequest = [...]string{"v", "command", "action", "args", "text", "actor", "chat", "time"}
@@ -690,7 +961,7 @@ func readDiskInfo(r *jsonwire.Reader, v *abi.DiskInfo) {
 	}
 }
 
-var keysOfSensorInfo = [...]string{"temperatures"}
+var keysOfSensorInfo = [...]string{"temperatures", "fans"}
 
 func readSensorInfo(r *jsonwire.Reader, v *abi.SensorInfo) {
 	if !r.Open('{') {
@@ -700,6 +971,8 @@ func readSensorInfo(r *jsonwire.Reader, v *abi.SensorInfo) {
 		switch r.Key(keysOfSensorInfo[:]) {
 		case 0:
 			readTemperatures(r, &v.Temperatures)
+		case 1:
+			readFans(r, &v.Fans)
 		default:
 			r.Skip()
 		}
@@ -766,6 +1039,372 @@ func readBotInfo(r *jsonwire.Reader, v *abi.BotInfo) {
 			readBotModules(r, &v.Modules)
 		case 3:
 			readBotCommands(r, &v.Commands)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfLogPage = [...]string{"name", "lines", "older", "newer", "partial"}
+
+func readLogPage(r *jsonwire.Reader, v *abi.LogPage) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfLogPage[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			readLogLines(r, &v.Lines)
+		case 2:
+			r.String(&v.Older)
+		case 3:
+			r.String(&v.Newer)
+		case 4:
+			r.Bool(&v.Partial)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfContainerRuntime = [...]string{"name", "restart_policy", "max_retries", "network_mode", "hostname", "user", "working_dir", "log_driver", "runtime", "memory_limit", "swap_limit", "cpu_limit", "cpu_shares", "cpu_set", "pids_limit", "privileged", "read_only", "init", "cap_add", "cap_drop", "security_options", "pid_mode", "ipc_mode", "devices", "mounts", "networks"}
+
+func readContainerRuntime(r *jsonwire.Reader, v *abi.ContainerRuntime) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfContainerRuntime[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			r.String(&v.RestartPolicy)
+		case 2:
+			r.Int(&v.MaxRetries)
+		case 3:
+			r.String(&v.NetworkMode)
+		case 4:
+			r.String(&v.Hostname)
+		case 5:
+			r.String(&v.User)
+		case 6:
+			r.String(&v.WorkingDir)
+		case 7:
+			r.String(&v.LogDriver)
+		case 8:
+			r.String(&v.Runtime)
+		case 9:
+			r.Int64(&v.MemoryLimit)
+		case 10:
+			r.Int64(&v.SwapLimit)
+		case 11:
+			r.Float64(&v.CPULimit)
+		case 12:
+			r.Int64(&v.CPUShares)
+		case 13:
+			r.String(&v.CPUSet)
+		case 14:
+			r.Int64(&v.PIDsLimit)
+		case 15:
+			r.Bool(&v.Privileged)
+		case 16:
+			r.Bool(&v.ReadOnly)
+		case 17:
+			r.Bool(&v.Init)
+		case 18:
+			readStrings(r, &v.CapAdd)
+		case 19:
+			readStrings(r, &v.CapDrop)
+		case 20:
+			readStrings(r, &v.SecurityOptions)
+		case 21:
+			r.String(&v.PIDMode)
+		case 22:
+			r.String(&v.IPCMode)
+		case 23:
+			readStrings(r, &v.Devices)
+		case 24:
+			readContainerMounts(r, &v.Mounts)
+		case 25:
+			readContainerNetworks(r, &v.Networks)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfContainerEnv = [...]string{"name", "variables"}
+
+func readContainerEnv(r *jsonwire.Reader, v *abi.ContainerEnv) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfContainerEnv[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			readLabels(r, &v.Variables)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfHistory = [...]string{"from", "to", "step", "series", "name", "memory_limit", "cpus"}
+
+func readHistory(r *jsonwire.Reader, v *abi.History) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfHistory[:]) {
+		case 0:
+			r.Int64(&v.From)
+		case 1:
+			r.Int64(&v.To)
+		case 2:
+			r.Int64(&v.Step)
+		case 3:
+			readSeriess(r, &v.Series)
+		case 4:
+			r.String(&v.Name)
+		case 5:
+			r.Int64(&v.MemoryLimit)
+		case 6:
+			r.Int(&v.CPUs)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfImageList = [...]string{"total", "dangling", "size", "images"}
+
+func readImageList(r *jsonwire.Reader, v *abi.ImageList) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfImageList[:]) {
+		case 0:
+			r.Int(&v.Total)
+		case 1:
+			r.Int(&v.Dangling)
+		case 2:
+			r.Int64(&v.Size)
+		case 3:
+			readImages(r, &v.Images)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfImageDetails = [...]string{"id", "tags", "digests", "size", "created", "dangling", "containers", "os", "architecture", "variant", "author", "comment", "layers", "user", "working_dir", "stop_signal", "entrypoint", "command", "ports", "volumes", "env", "labels", "health_check"}
+
+func readImageDetails(r *jsonwire.Reader, v *abi.ImageDetails) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfImageDetails[:]) {
+		case 0:
+			r.String(&v.ID)
+		case 1:
+			readStrings(r, &v.Tags)
+		case 2:
+			readStrings(r, &v.Digests)
+		case 3:
+			r.Int64(&v.Size)
+		case 4:
+			r.Int64(&v.Created)
+		case 5:
+			r.Bool(&v.Dangling)
+		case 6:
+			r.Int(&v.Containers)
+		case 7:
+			r.String(&v.OS)
+		case 8:
+			r.String(&v.Architecture)
+		case 9:
+			r.String(&v.Variant)
+		case 10:
+			r.String(&v.Author)
+		case 11:
+			r.String(&v.Comment)
+		case 12:
+			r.Int(&v.Layers)
+		case 13:
+			r.String(&v.User)
+		case 14:
+			r.String(&v.WorkingDir)
+		case 15:
+			r.String(&v.StopSignal)
+		case 16:
+			readStrings(r, &v.Entrypoint)
+		case 17:
+			readStrings(r, &v.Command)
+		case 18:
+			readStrings(r, &v.Ports)
+		case 19:
+			readStrings(r, &v.Volumes)
+		case 20:
+			readLabels(r, &v.Env)
+		case 21:
+			readLabels(r, &v.Labels)
+		case 22:
+			r.String(&v.HealthCheck)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfImageHistory = [...]string{"layers"}
+
+func readImageHistory(r *jsonwire.Reader, v *abi.ImageHistory) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfImageHistory[:]) {
+		case 0:
+			readImageLayers(r, &v.Layers)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfUpdateReport = [...]string{"images", "pending"}
+
+func readUpdateReport(r *jsonwire.Reader, v *abi.UpdateReport) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfUpdateReport[:]) {
+		case 0:
+			readImageUpdates(r, &v.Images)
+		case 1:
+			r.Int(&v.Pending)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfDiskIOInfo = [...]string{"devices", "window_ms"}
+
+func readDiskIOInfo(r *jsonwire.Reader, v *abi.DiskIOInfo) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfDiskIOInfo[:]) {
+		case 0:
+			readDiskIOs(r, &v.Devices)
+		case 1:
+			r.Int64(&v.WindowMS)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfNetworkInfo = [...]string{"interfaces", "connections", "window_ms"}
+
+func readNetworkInfo(r *jsonwire.Reader, v *abi.NetworkInfo) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfNetworkInfo[:]) {
+		case 0:
+			readInterfaces(r, &v.Interfaces)
+		case 1:
+			readConnectionCounts(r, &v.Connections)
+		case 2:
+			r.Int64(&v.WindowMS)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfPressureInfo = [...]string{"known", "cpu", "memory", "io"}
+
+func readPressureInfo(r *jsonwire.Reader, v *abi.PressureInfo) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfPressureInfo[:]) {
+		case 0:
+			r.Bool(&v.Known)
+		case 1:
+			readPressure(r, &v.CPU)
+		case 2:
+			readPressure(r, &v.Memory)
+		case 3:
+			readPressure(r, &v.IO)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfBotHealth = [...]string{"version", "started", "memory", "goroutines", "components"}
+
+func readBotHealth(r *jsonwire.Reader, v *abi.BotHealth) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfBotHealth[:]) {
+		case 0:
+			r.String(&v.Version)
+		case 1:
+			r.Int64(&v.Started)
+		case 2:
+			r.Uint64(&v.Memory)
+		case 3:
+			r.Int(&v.Goroutines)
+		case 4:
+			readComponents(r, &v.Components)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfBotRelease = [...]string{"configured", "current", "latest", "newer", "url", "notes", "published", "checked"}
+
+func readBotRelease(r *jsonwire.Reader, v *abi.BotRelease) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfBotRelease[:]) {
+		case 0:
+			r.Bool(&v.Configured)
+		case 1:
+			r.String(&v.Current)
+		case 2:
+			r.String(&v.Latest)
+		case 3:
+			r.Bool(&v.Newer)
+		case 4:
+			r.String(&v.URL)
+		case 5:
+			r.String(&v.Notes)
+		case 6:
+			r.Int64(&v.Published)
+		case 7:
+			r.Int64(&v.Checked)
 		default:
 			r.Skip()
 		}
@@ -957,6 +1596,19 @@ func readTemperatures(r *jsonwire.Reader, v *[]abi.Temperature) {
 	*v = list
 }
 
+func readFans(r *jsonwire.Reader, v *[]abi.Fan) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.Fan{}
+	for r.More(']') {
+		list = append(list, *new(abi.Fan))
+		readFan(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
 func readProcesss(r *jsonwire.Reader, v *[]abi.Process) {
 	*v = nil
 	if !r.Open('[') {
@@ -1005,6 +1657,175 @@ func readBotCommands(r *jsonwire.Reader, v *[]abi.BotCommand) {
 	for r.More(']') {
 		list = append(list, *new(abi.BotCommand))
 		readBotCommand(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readLogLines(r *jsonwire.Reader, v *[]abi.LogLine) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.LogLine{}
+	for r.More(']') {
+		list = append(list, *new(abi.LogLine))
+		readLogLine(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readContainerMounts(r *jsonwire.Reader, v *[]abi.ContainerMount) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.ContainerMount{}
+	for r.More(']') {
+		list = append(list, *new(abi.ContainerMount))
+		readContainerMount(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readContainerNetworks(r *jsonwire.Reader, v *[]abi.ContainerNetwork) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.ContainerNetwork{}
+	for r.More(']') {
+		list = append(list, *new(abi.ContainerNetwork))
+		readContainerNetwork(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readSeriess(r *jsonwire.Reader, v *[]abi.Series) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.Series{}
+	for r.More(']') {
+		list = append(list, *new(abi.Series))
+		readSeries(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readImages(r *jsonwire.Reader, v *[]abi.Image) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.Image{}
+	for r.More(']') {
+		list = append(list, *new(abi.Image))
+		readImage(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readImageLayers(r *jsonwire.Reader, v *[]abi.ImageLayer) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.ImageLayer{}
+	for r.More(']') {
+		list = append(list, *new(abi.ImageLayer))
+		readImageLayer(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readImageUpdates(r *jsonwire.Reader, v *[]abi.ImageUpdate) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.ImageUpdate{}
+	for r.More(']') {
+		list = append(list, *new(abi.ImageUpdate))
+		readImageUpdate(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readDiskIOs(r *jsonwire.Reader, v *[]abi.DiskIO) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.DiskIO{}
+	for r.More(']') {
+		list = append(list, *new(abi.DiskIO))
+		readDiskIO(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readInterfaces(r *jsonwire.Reader, v *[]abi.Interface) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.Interface{}
+	for r.More(']') {
+		list = append(list, *new(abi.Interface))
+		readInterface(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readConnectionCounts(r *jsonwire.Reader, v *[]abi.ConnectionCount) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.ConnectionCount{}
+	for r.More(']') {
+		list = append(list, *new(abi.ConnectionCount))
+		readConnectionCount(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+var keysOfPressure = [...]string{"some10", "some60", "some300", "full10", "full60", "full300"}
+
+func readPressure(r *jsonwire.Reader, v *abi.Pressure) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfPressure[:]) {
+		case 0:
+			r.Float64(&v.Some10)
+		case 1:
+			r.Float64(&v.Some60)
+		case 2:
+			r.Float64(&v.Some300)
+		case 3:
+			r.Float64(&v.Full10)
+		case 4:
+			r.Float64(&v.Full60)
+		case 5:
+			r.Float64(&v.Full300)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+func readComponents(r *jsonwire.Reader, v *[]abi.Component) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.Component{}
+	for r.More(']') {
+		list = append(list, *new(abi.Component))
+		readComponent(r, &list[len(list)-1])
 	}
 	*v = list
 }
@@ -1127,6 +1948,24 @@ func readTemperature(r *jsonwire.Reader, v *abi.Temperature) {
 	}
 }
 
+var keysOfFan = [...]string{"name", "rpm"}
+
+func readFan(r *jsonwire.Reader, v *abi.Fan) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfFan[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			r.Int(&v.RPM)
+		default:
+			r.Skip()
+		}
+	}
+}
+
 var keysOfProcess = [...]string{"pid", "name", "user", "cpu_percent", "memory", "memory_percent"}
 
 func readProcess(r *jsonwire.Reader, v *abi.Process) {
@@ -1229,6 +2068,302 @@ func readBotCommand(r *jsonwire.Reader, v *abi.BotCommand) {
 	}
 }
 
+var keysOfLogLine = [...]string{"time", "stream", "text", "cut"}
+
+func readLogLine(r *jsonwire.Reader, v *abi.LogLine) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfLogLine[:]) {
+		case 0:
+			r.Int64(&v.Time)
+		case 1:
+			r.String(&v.Stream)
+		case 2:
+			r.String(&v.Text)
+		case 3:
+			r.Bool(&v.Cut)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfContainerMount = [...]string{"type", "name", "source", "destination", "driver", "mode", "read_only"}
+
+func readContainerMount(r *jsonwire.Reader, v *abi.ContainerMount) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfContainerMount[:]) {
+		case 0:
+			r.String(&v.Type)
+		case 1:
+			r.String(&v.Name)
+		case 2:
+			r.String(&v.Source)
+		case 3:
+			r.String(&v.Destination)
+		case 4:
+			r.String(&v.Driver)
+		case 5:
+			r.String(&v.Mode)
+		case 6:
+			r.Bool(&v.ReadOnly)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfContainerNetwork = [...]string{"name", "ipv4", "ipv6", "gateway", "mac", "aliases"}
+
+func readContainerNetwork(r *jsonwire.Reader, v *abi.ContainerNetwork) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfContainerNetwork[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			r.String(&v.IPv4)
+		case 2:
+			r.String(&v.IPv6)
+		case 3:
+			r.String(&v.Gateway)
+		case 4:
+			r.String(&v.MAC)
+		case 5:
+			readStrings(r, &v.Aliases)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfSeries = [...]string{"name", "at", "values"}
+
+func readSeries(r *jsonwire.Reader, v *abi.Series) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfSeries[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			readInt64s(r, &v.At)
+		case 2:
+			readFloat64s(r, &v.Values)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfImage = [...]string{"id", "tags", "digests", "size", "created", "dangling", "containers"}
+
+func readImage(r *jsonwire.Reader, v *abi.Image) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfImage[:]) {
+		case 0:
+			r.String(&v.ID)
+		case 1:
+			readStrings(r, &v.Tags)
+		case 2:
+			readStrings(r, &v.Digests)
+		case 3:
+			r.Int64(&v.Size)
+		case 4:
+			r.Int64(&v.Created)
+		case 5:
+			r.Bool(&v.Dangling)
+		case 6:
+			r.Int(&v.Containers)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfImageLayer = [...]string{"created_by", "created", "size", "tags"}
+
+func readImageLayer(r *jsonwire.Reader, v *abi.ImageLayer) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfImageLayer[:]) {
+		case 0:
+			r.String(&v.CreatedBy)
+		case 1:
+			r.Int64(&v.Created)
+		case 2:
+			r.Int64(&v.Size)
+		case 3:
+			readStrings(r, &v.Tags)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfImageUpdate = [...]string{"id", "reference", "checked", "newer_tag", "major", "newer_within", "newer_digest", "problem"}
+
+func readImageUpdate(r *jsonwire.Reader, v *abi.ImageUpdate) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfImageUpdate[:]) {
+		case 0:
+			r.String(&v.ID)
+		case 1:
+			r.String(&v.Reference)
+		case 2:
+			r.Int64(&v.Checked)
+		case 3:
+			r.String(&v.NewerTag)
+		case 4:
+			r.Bool(&v.Major)
+		case 5:
+			r.String(&v.NewerWithin)
+		case 6:
+			r.Bool(&v.NewerDigest)
+		case 7:
+			r.String(&v.Problem)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfDiskIO = [...]string{"name", "reads", "writes", "read_bytes", "write_bytes", "read_rate", "write_rate", "busy"}
+
+func readDiskIO(r *jsonwire.Reader, v *abi.DiskIO) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfDiskIO[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			r.Uint64(&v.Reads)
+		case 2:
+			r.Uint64(&v.Writes)
+		case 3:
+			r.Uint64(&v.ReadBytes)
+		case 4:
+			r.Uint64(&v.WriteBytes)
+		case 5:
+			r.Float64(&v.ReadRate)
+		case 6:
+			r.Float64(&v.WriteRate)
+		case 7:
+			r.Float64(&v.Busy)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfInterface = [...]string{"name", "up", "loopback", "addresses", "mac", "mtu", "bytes_in", "bytes_out", "packets_in", "packets_out", "errors_in", "errors_out", "drops_in", "drops_out", "rate_in", "rate_out"}
+
+func readInterface(r *jsonwire.Reader, v *abi.Interface) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfInterface[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			r.Bool(&v.Up)
+		case 2:
+			r.Bool(&v.Loopback)
+		case 3:
+			readStrings(r, &v.Addresses)
+		case 4:
+			r.String(&v.MAC)
+		case 5:
+			r.Int(&v.MTU)
+		case 6:
+			r.Uint64(&v.BytesIn)
+		case 7:
+			r.Uint64(&v.BytesOut)
+		case 8:
+			r.Uint64(&v.PacketsIn)
+		case 9:
+			r.Uint64(&v.PacketsOut)
+		case 10:
+			r.Uint64(&v.ErrorsIn)
+		case 11:
+			r.Uint64(&v.ErrorsOut)
+		case 12:
+			r.Uint64(&v.DropsIn)
+		case 13:
+			r.Uint64(&v.DropsOut)
+		case 14:
+			r.Float64(&v.RateIn)
+		case 15:
+			r.Float64(&v.RateOut)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfConnectionCount = [...]string{"protocol", "state", "count"}
+
+func readConnectionCount(r *jsonwire.Reader, v *abi.ConnectionCount) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfConnectionCount[:]) {
+		case 0:
+			r.String(&v.Protocol)
+		case 1:
+			r.String(&v.State)
+		case 2:
+			r.Int(&v.Count)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfComponent = [...]string{"name", "state", "detail", "advice", "since"}
+
+func readComponent(r *jsonwire.Reader, v *abi.Component) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfComponent[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			r.String(&v.State)
+		case 2:
+			r.String(&v.Detail)
+		case 3:
+			r.String(&v.Advice)
+		case 4:
+			r.Int64(&v.Since)
+		default:
+			r.Skip()
+		}
+	}
+}
+
 var keysOfModuleUse = [...]string{"invocations", "traps", "limits", "timeouts", "fuel", "most_fuel", "memory", "host_calls", "bytes", "time_ms"}
 
 func readModuleUse(r *jsonwire.Reader, v *abi.ModuleUse) {
@@ -1261,4 +2396,17 @@ func readModuleUse(r *jsonwire.Reader, v *abi.ModuleUse) {
 			r.Skip()
 		}
 	}
+}
+
+func readInt64s(r *jsonwire.Reader, v *[]int64) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []int64{}
+	for r.More(']') {
+		list = append(list, *new(int64))
+		r.Int64(&list[len(list)-1])
+	}
+	*v = list
 }

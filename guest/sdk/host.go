@@ -141,6 +141,106 @@ func (h Host) Bot() (info abi.BotInfo, err error) {
 	return info, err
 }
 
+// RenameContainer gives a container another name. It needs
+// docker.containers.rename.
+func (h Host) RenameContainer(q abi.ContainerRename) (done abi.ContainerDone, err error) {
+	err = invoke(h, dockerContainerRenameV1, writeContainerRename, &q, readContainerDone, &done)
+	return done, err
+}
+
+// Logs reads a part of a container's log. It needs docker.containers.logs, and a
+// user with a live session, for which the host asks by itself.
+func (h Host) Logs(q abi.LogQuery) (page abi.LogPage, err error) {
+	err = invoke(h, dockerContainerLogsV1, writeLogQuery, &q, readLogPage, &page)
+	return page, err
+}
+
+// ContainerRuntime tells mounts, networks, limits and security options. It needs
+// docker.containers.runtime, and a user with a live session.
+func (h Host) ContainerRuntime(ref abi.ContainerRef) (info abi.ContainerRuntime, err error) {
+	err = invoke(h, dockerContainerRuntimeV1, writeContainerRef, &ref, readContainerRuntime, &info)
+	return info, err
+}
+
+// ContainerEnv reads the environment, with secrets masked. It needs
+// docker.containers.env, and a user with a live session.
+func (h Host) ContainerEnv(ref abi.ContainerRef) (env abi.ContainerEnv, err error) {
+	err = invoke(h, dockerContainerEnvV1, writeContainerRef, &ref, readContainerEnv, &env)
+	return env, err
+}
+
+// ContainerHistory tells what was measured of a container before now. It needs
+// docker.containers.stats.
+func (h Host) ContainerHistory(q abi.ContainerHistoryQuery) (history abi.History, err error) {
+	err = invoke(h, dockerContainerHistoryV1, writeContainerHistoryQuery, &q, readHistory, &history)
+	return history, err
+}
+
+// Images lists images. It needs docker.images.list.
+func (h Host) Images(q abi.ImageQuery) (list abi.ImageList, err error) {
+	err = invoke(h, dockerImageListV1, writeImageQuery, &q, readImageList, &list)
+	return list, err
+}
+
+// Image describes one image. It needs docker.images.inspect.
+func (h Host) Image(ref abi.ImageRef) (details abi.ImageDetails, err error) {
+	err = invoke(h, dockerImageInspectV1, writeImageRef, &ref, readImageDetails, &details)
+	return details, err
+}
+
+// ImageHistory tells how an image was built. It needs docker.images.history.
+func (h Host) ImageHistory(ref abi.ImageRef) (layers abi.ImageHistory, err error) {
+	err = invoke(h, dockerImageHistoryV1, writeImageRef, &ref, readImageHistory, &layers)
+	return layers, err
+}
+
+// ImageUpdates tells which images have newer versions at their registries. It
+// needs docker.images.updates.
+func (h Host) ImageUpdates(q abi.UpdateQuery) (report abi.UpdateReport, err error) {
+	err = invoke(h, dockerImageUpdatesV1, writeUpdateQuery, &q, readUpdateReport, &report)
+	return report, err
+}
+
+// DiskIO measures what the block devices do. It needs metrics.disk.
+func (h Host) DiskIO(q abi.MetricsQuery) (info abi.DiskIOInfo, err error) {
+	err = invoke(h, metricsDiskIOV1, writeMetricsQuery, &q, readDiskIOInfo, &info)
+	return info, err
+}
+
+// Network reads the network interfaces, and counts connections. It needs
+// metrics.network.
+func (h Host) Network(q abi.MetricsQuery) (info abi.NetworkInfo, err error) {
+	err = invoke(h, metricsNetworkV1, writeMetricsQuery, &q, readNetworkInfo, &info)
+	return info, err
+}
+
+// Pressure tells how much work waits for processors, memory and disks. It needs
+// metrics.host.
+func (h Host) Pressure(q abi.MetricsQuery) (info abi.PressureInfo, err error) {
+	err = invoke(h, metricsPressureV1, writeMetricsQuery, &q, readPressureInfo, &info)
+	return info, err
+}
+
+// History tells what was measured of the machine before now. It needs
+// metrics.history.
+func (h Host) History(q abi.HistoryQuery) (history abi.History, err error) {
+	err = invoke(h, metricsHistoryV1, writeHistoryQuery, &q, readHistory, &history)
+	return history, err
+}
+
+// Health tells how the bot itself does. It needs bot.health.
+func (h Host) Health() (info abi.BotHealth, err error) {
+	err = invoke(h, botHealthV1, writeBotQuery, &abi.BotQuery{}, readBotHealth, &info)
+	return info, err
+}
+
+// Release tells the newest release of the bot, if a feed is configured. It needs
+// bot.health.
+func (h Host) Release() (info abi.BotRelease, err error) {
+	err = invoke(h, botReleaseV1, writeBotQuery, &abi.BotQuery{}, readBotRelease, &info)
+	return info, err
+}
+
 // invoke performs an operation. Its error is always an [*Error]. Q and R are
 // pointers, so that all operations share the code of one instance of it.
 func invoke[Q, R any](h Host, op operation, write func(*jsonwire.Writer, Q), query Q, read func(*jsonwire.Reader, R), result R) error {

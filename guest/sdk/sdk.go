@@ -33,6 +33,8 @@ type (
 	Bar     = abi.Bar
 	File    = abi.File
 	Button  = abi.Button
+	Chart   = abi.Chart
+	Again   = abi.Again
 	Error   = abi.Error
 )
 

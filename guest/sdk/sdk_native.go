@@ -48,6 +48,21 @@ const (
 	metricsProcessesV1       operation = abi.OpMetricsProcesses
 	metricsUsersV1           operation = abi.OpMetricsUsers
 	botModulesV1             operation = abi.OpBotModules
+	dockerContainerRenameV1  operation = abi.OpContainerRename
+	dockerContainerLogsV1    operation = abi.OpContainerLogs
+	dockerContainerRuntimeV1 operation = abi.OpContainerRuntime
+	dockerContainerEnvV1     operation = abi.OpContainerEnv
+	dockerContainerHistoryV1 operation = abi.OpContainerHistory
+	dockerImageListV1        operation = abi.OpImageList
+	dockerImageInspectV1     operation = abi.OpImageInspect
+	dockerImageHistoryV1     operation = abi.OpImageHistory
+	dockerImageUpdatesV1     operation = abi.OpImageUpdates
+	metricsDiskIOV1          operation = abi.OpMetricsDiskIO
+	metricsNetworkV1         operation = abi.OpMetricsNetwork
+	metricsPressureV1        operation = abi.OpMetricsPressure
+	metricsHistoryV1         operation = abi.OpMetricsHistory
+	botHealthV1              operation = abi.OpBotHealth
+	botReleaseV1             operation = abi.OpBotRelease
 )
 
 // Serve says what the module does. Natively it does nothing: a test calls
@@ -66,6 +81,14 @@ func (h Host) Log(level int32, line string) {
 	}
 }
 
+// Progress tells the user, if there is one who has to wait, what is under way:
+// one line such as "Restarting web".
+func (h Host) Progress(line string) {
+	if watcher, ok := h.backend.(interface{ Progress(line string) }); ok {
+		watcher.Progress(line)
+	}
+}
+
 func (h Host) call(op operation, request []byte) (abi.Code, []byte) {
 	if h.backend == nil {
 		return abi.Denied, nil
@@ -80,6 +103,7 @@ type Fake struct {
 	answers map[string]func([]byte) (any, error)
 	calls   []string
 	log     []string
+	steps   []string
 }
 
 // NewFake returns a Fake that denies everything.
@@ -135,6 +159,20 @@ func (f *Fake) Call(op string, request []byte) (abi.Code, []byte) {
 		return refusal.Code, mustEncode(refusal)
 	}
 	return abi.OK, mustEncode(result)
+}
+
+// Progress takes what a user would be shown, for [Fake.Steps].
+func (f *Fake) Progress(line string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.steps = append(f.steps, line)
+}
+
+// Steps returns the lines of progress.
+func (f *Fake) Steps() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string(nil), f.steps...)
 }
 
 // Log implements [Backend].

@@ -28,6 +28,9 @@ func resultRead(ptr unsafe.Pointer, capacity uint32) int32
 //go:wasmimport cofferdam log
 func hostLog(level int32, ptr unsafe.Pointer, length uint32)
 
+//go:wasmimport cofferdam progress
+func hostProgress(ptr unsafe.Pointer, length uint32)
+
 //go:wasmimport cofferdam docker_container_list_v1
 func dockerContainerListV1(ptr unsafe.Pointer, length uint32) int64
 
@@ -88,6 +91,51 @@ func metricsUsersV1(ptr unsafe.Pointer, length uint32) int64
 //go:wasmimport cofferdam bot_modules_v1
 func botModulesV1(ptr unsafe.Pointer, length uint32) int64
 
+//go:wasmimport cofferdam docker_container_rename_v1
+func dockerContainerRenameV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_logs_v1
+func dockerContainerLogsV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_runtime_v1
+func dockerContainerRuntimeV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_env_v1
+func dockerContainerEnvV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_container_history_v1
+func dockerContainerHistoryV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_image_list_v1
+func dockerImageListV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_image_inspect_v1
+func dockerImageInspectV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_image_history_v1
+func dockerImageHistoryV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam docker_image_updates_v1
+func dockerImageUpdatesV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_disk_io_v1
+func metricsDiskIOV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_network_v1
+func metricsNetworkV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_pressure_v1
+func metricsPressureV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam metrics_history_v1
+func metricsHistoryV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam bot_health_v1
+func botHealthV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam bot_release_v1
+func botReleaseV1(ptr unsafe.Pointer, length uint32) int64
+
 var served Module
 
 // Serve says what the module does. Call it from an init function: a reactor's
@@ -128,6 +176,12 @@ func handle(length int32) int32 {
 // Log writes a line to the host's log, cut and cleaned by the host.
 func (Host) Log(level int32, line string) {
 	hostLog(level, unsafe.Pointer(unsafe.StringData(line)), uint32(len(line)))
+}
+
+// Progress tells the user, if there is one who has to wait, what is under way:
+// one line such as "Restarting web".
+func (Host) Progress(line string) {
+	hostProgress(unsafe.Pointer(unsafe.StringData(line)), uint32(len(line)))
 }
 
 func (Host) call(op operation, request []byte) (abi.Code, []byte) {

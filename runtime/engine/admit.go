@@ -12,7 +12,7 @@ import (
 )
 
 // always is the imports that need no grant.
-var always = []string{abi.ImportRequestRead, abi.ImportReplyWrite, abi.ImportResultRead, abi.ImportLog}
+var always = []string{abi.ImportRequestRead, abi.ImportReplyWrite, abi.ImportResultRead, abi.ImportLog, abi.ImportProgress}
 
 // admit holds a module's imports and exports against the ABI and its grant.
 // The error names every import that may not be there.

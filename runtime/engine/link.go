@@ -10,6 +10,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // The boundary. A guest is hostile: every pointer and length is checked by the
@@ -29,6 +30,7 @@ func link(ctx context.Context, runtime wazero.Runtime, granted map[string]hostca
 	define(abi.ImportReplyWrite, replyWrite, []api.ValueType{i32, i32}, []api.ValueType{i32})
 	define(abi.ImportResultRead, resultRead, []api.ValueType{i32, i32}, []api.ValueType{i32})
 	define(abi.ImportLog, logLine, []api.ValueType{i32, i32, i32}, nil)
+	define(abi.ImportProgress, progress, []api.ValueType{i32, i32}, nil)
 	for name, op := range granted {
 		define(name, perform(op), []api.ValueType{i32, i32}, []api.ValueType{i64})
 	}
@@ -135,5 +137,18 @@ func perform(op hostcall.Operation) api.GoModuleFunc {
 		}
 		inv.result = slices.Clip(result)
 		stack[0] = uint64(abi.Pack(code, uint32(len(result))))
+	}
+}
+
+// maxProgress bounds a line of progress, in bytes.
+const maxProgress = 256
+
+// progress tells whoever waits what is under way.
+func progress(ctx context.Context, guest api.Module, stack []uint64) {
+	line := copyIn(guest, stack[0], stack[1], maxProgress)
+	inv := invocationOf(ctx)
+	inv.charge(len(line) / 8)
+	if pass := inv.caller.Pass; pass != nil && pass.Progress != nil {
+		pass.Progress(foreign.Line(string(line), maxProgress))
 	}
 }

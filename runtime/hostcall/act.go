@@ -16,8 +16,25 @@ func (s Sources) acts(name string, needs capability.Name, act string) Operation 
 		find: func(ctx context.Context, c *Caller, request []byte) (capability.Act, error) {
 			return s.container(ctx, c, needs, request)
 		},
-		do: func(ctx context.Context, target capability.Act) (abi.ContainerDone, error) {
+		do: func(ctx context.Context, target capability.Act, _ []byte) (abi.ContainerDone, error) {
 			return s.Docker.Act(ctx, target.Host, target.ID, act)
+		},
+	}}
+}
+
+// renames is the row of the operation that gives a container another name.
+func (s Sources) renames(name string) Operation {
+	const needs = capability.ContainersRename
+	return Operation{Import: name, Capability: needs, audit: s.Audit, observe: s.Observe, act: &action{
+		find: func(ctx context.Context, c *Caller, request []byte) (capability.Act, error) {
+			return s.container(ctx, c, needs, request)
+		},
+		do: func(ctx context.Context, target capability.Act, request []byte) (abi.ContainerDone, error) {
+			var rename abi.ContainerRename
+			if json.Unmarshal(request, &rename) != nil {
+				return abi.ContainerDone{}, errNonsense
+			}
+			return s.Docker.Rename(ctx, target.Host, target.ID, rename.To)
 		},
 	}}
 }
@@ -30,9 +47,9 @@ func (s Sources) container(ctx context.Context, c *Caller, needs capability.Name
 	}
 	var ref abi.ContainerRef
 	if len(request) > maxRequest || json.Unmarshal(request, &ref) != nil {
-		return capability.Act{}, refuse(abi.Invalid, "The module asked for something that makes no sense.")
+		return capability.Act{}, errNonsense
 	}
-	w := watch(c.Grant, needs)
+	w := watch(c, needs)
 	found, err := s.Docker.Find(ctx, ref, w.keep)
 	if err == nil {
 		err = w.admits(found)

@@ -135,6 +135,8 @@ func public(err error) abi.Error {
 
 func refuse(code abi.Code, sentence string) error { return &abi.Error{Code: code, Message: sentence} }
 
+var errNonsense = refuse(abi.Invalid, "The module asked for something that makes no sense.")
+
 // maxRequest bounds the JSON of a request, in bytes.
 const maxRequest = 64 << 10
 
@@ -143,7 +145,7 @@ func answer[Q, R any](f func(context.Context, *Caller, Q) (R, error)) func(conte
 	return func(ctx context.Context, caller *Caller, request []byte) (any, error) {
 		var query Q
 		if len(request) > maxRequest || json.Unmarshal(request, &query) != nil {
-			return nil, refuse(abi.Invalid, "The module asked for something that makes no sense.")
+			return nil, errNonsense
 		}
 		return f(ctx, caller, query)
 	}

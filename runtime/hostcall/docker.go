@@ -35,6 +35,13 @@ type Docker interface {
 	// id. That it is so already is no error. If the context ends first the
 	// engine goes on, and the answer says that it is pending.
 	Act(ctx context.Context, host, id, act string) (abi.ContainerDone, error)
+	// Rename gives the container with this full id another name, which it checks.
+	Rename(ctx context.Context, host, id, to string) (abi.ContainerDone, error)
+	// Logs, Runtime and Env read what is shown within a session only. Each asks
+	// keep once about its container.
+	Logs(ctx context.Context, q abi.LogQuery, keep Keep) (abi.LogPage, error)
+	Runtime(ctx context.Context, ref abi.ContainerRef, keep Keep) (abi.ContainerRuntime, error)
+	Env(ctx context.Context, ref abi.ContainerRef, keep Keep) (abi.ContainerEnv, error)
 }
 
 var errNoDocker = refuse(abi.Unavailable, "Docker is not configured.")
@@ -57,7 +64,7 @@ func (s Sources) containerList(ctx context.Context, c *Caller, q abi.ContainerQu
 	if s.Docker == nil {
 		return abi.ContainerList{}, errNoDocker
 	}
-	w := watch(c.Grant, capability.ContainersList)
+	w := watch(c, capability.ContainersList)
 	list, err := s.Docker.List(ctx, q, w.keep)
 	w.report(c.Log)
 	if err != nil {
@@ -75,7 +82,7 @@ func (s Sources) containerInspect(ctx context.Context, c *Caller, ref abi.Contai
 	if s.Docker == nil {
 		return abi.ContainerDetails{}, errNoDocker
 	}
-	w := watch(c.Grant, capability.ContainersInspect)
+	w := watch(c, capability.ContainersInspect)
 	details, err := s.Docker.Inspect(ctx, ref, w.keep)
 	if err == nil {
 		err = w.admits(details.Container)
@@ -87,25 +94,44 @@ func (s Sources) containerInspect(ctx context.Context, c *Caller, ref abi.Contai
 }
 
 func (s Sources) containerStats(ctx context.Context, c *Caller, ref abi.ContainerRef) (abi.ContainerStats, error) {
+	return looking(s, c, capability.ContainersStats, func(keep Keep) (abi.ContainerStats, error) { return s.Docker.Stats(ctx, ref, keep) })
+}
+
+func (s Sources) containerLogs(ctx context.Context, c *Caller, q abi.LogQuery) (abi.LogPage, error) {
+	return looking(s, c, capability.ContainersLogs, func(keep Keep) (abi.LogPage, error) { return s.Docker.Logs(ctx, q, keep) })
+}
+
+func (s Sources) containerRuntime(ctx context.Context, c *Caller, ref abi.ContainerRef) (abi.ContainerRuntime, error) {
+	return looking(s, c, capability.ContainersRuntime, func(keep Keep) (abi.ContainerRuntime, error) { return s.Docker.Runtime(ctx, ref, keep) })
+}
+
+func (s Sources) containerEnv(ctx context.Context, c *Caller, ref abi.ContainerRef) (abi.ContainerEnv, error) {
+	return looking(s, c, capability.ContainersEnv, func(keep Keep) (abi.ContainerEnv, error) { return s.Docker.Env(ctx, ref, keep) })
+}
+
+// looking reads something about one container. Nothing leaves the host unless
+// the last container that the adapter asked about may be seen.
+func looking[R any](s Sources, c *Caller, name capability.Name, read func(Keep) (R, error)) (R, error) {
+	var none R
 	if s.Docker == nil {
-		return abi.ContainerStats{}, errNoDocker
+		return none, errNoDocker
 	}
-	w := watch(c.Grant, capability.ContainersStats)
-	stats, err := s.Docker.Stats(ctx, ref, w.keep)
+	w := watch(c, name)
+	result, err := read(w.keep)
 	if err == nil && !w.last {
-		err = fmt.Errorf("statistics of %q came without a look at the scope", ref.ID)
+		err = fmt.Errorf("an answer of %s came without a look at the scope", name)
 	}
 	if err != nil {
-		return abi.ContainerStats{}, err
+		return none, err
 	}
-	return stats, nil
+	return result, nil
 }
 
 // watcher asks the grant for an adapter, and remembers the verdicts: an answer
 // about a container that was not admitted does not leave the host, whatever the
 // adapter, or the engine behind it, made of the question.
 type watcher struct {
-	grant    capability.Set
+	caller   *Caller
 	name     capability.Name
 	admitted map[string]bool
 	last     bool
@@ -118,8 +144,8 @@ type watcher struct {
 // maxName is the length up to which an adapter shows a name whole, in runes.
 const maxName = 255
 
-func watch(grant capability.Set, name capability.Name) *watcher {
-	return &watcher{grant: grant, name: name, admitted: map[string]bool{}}
+func watch(c *Caller, name capability.Name) *watcher {
+	return &watcher{caller: c, name: name, admitted: map[string]bool{}}
 }
 
 // keep refuses a name that does not leave the host as it is: what is shown could
@@ -133,7 +159,7 @@ func (w *watcher) keep(name string, labels map[string]string) bool {
 		w.last = false
 		return false
 	}
-	w.last = w.grant.Allows(w.name, capability.Target{Name: name, Labels: labels})
+	w.last = w.caller.Grant.Allows(w.name, capability.Target{Name: name, Labels: labels})
 	if w.last {
 		w.admitted[name] = true
 	}

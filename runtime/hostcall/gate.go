@@ -23,7 +23,7 @@ type action struct {
 	// find says what the request is about, within the module's scope.
 	find func(context.Context, *Caller, []byte) (capability.Act, error)
 	// do does it.
-	do func(context.Context, capability.Act) (abi.ContainerDone, error)
+	do func(ctx context.Context, target capability.Act, request []byte) (abi.ContainerDone, error)
 }
 
 // Outcomes of acts, as the audit log has them beside error codes.
@@ -84,12 +84,12 @@ func (o Operation) behind(ctx context.Context, c *Caller, request []byte, need c
 	if decision.Verdict != capability.Allow {
 		return nil, o.stop(ctx, c, target, decision)
 	}
-	return o.carryOut(ctx, c, target, decision)
+	return o.carryOut(ctx, c, target, request, decision)
 }
 
 // carryOut records, acts, and records how it ended. Without the first record
 // nothing is done.
-func (o Operation) carryOut(ctx context.Context, c *Caller, target capability.Act, decision capability.Decision) (any, error) {
+func (o Operation) carryOut(ctx context.Context, c *Caller, target capability.Act, request []byte, decision capability.Decision) (any, error) {
 	if c.Pass.Fresh != nil && !c.Pass.Fresh() {
 		c.Log.Info("a tap came too late to act upon", zap.String("event", "update.expired"))
 		return nil, refuse(abi.Timeout, "That tap came too late, so nothing was done. Tap again if you still want it.")
@@ -106,7 +106,7 @@ func (o Operation) carryOut(ctx context.Context, c *Caller, target capability.Ac
 	c.Pass.Acted, c.Pass.Confirmed = true, nil
 	done, err := abi.ContainerDone{}, errPanic
 	defer func() { o.recordOutcome(ctx, c, entry, outcomeOf(done, err)) }()
-	done, err = o.act.do(ctx, target)
+	done, err = o.act.do(ctx, target, request)
 	return done, err
 }
 

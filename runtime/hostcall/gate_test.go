@@ -53,6 +53,10 @@ func (y *yard) Act(_ context.Context, host, id, act string) (abi.ContainerDone, 
 	return y.done, y.err
 }
 
+func (y *yard) Rename(ctx context.Context, host, id, _ string) (abi.ContainerDone, error) {
+	return y.Act(ctx, host, id, "rename")
+}
+
 func (y *yard) Record(ctx context.Context, e audit.Entry) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -161,7 +165,7 @@ func TestAsksAboutExactlyThat(t *testing.T) {
 func TestActsAreDoneAndRecorded(t *testing.T) {
 	words := map[string]string{
 		abi.OpContainerStart: "start", abi.OpContainerStop: "stop", abi.OpContainerRestart: "restart", abi.OpContainerPause: "pause",
-		abi.OpContainerUnpause: "unpause", abi.OpContainerKill: "kill", abi.OpContainerRemove: "remove",
+		abi.OpContainerUnpause: "unpause", abi.OpContainerKill: "kill", abi.OpContainerRemove: "remove", abi.OpContainerRename: "rename",
 	}
 	for _, op := range Table(newYard().sources()) {
 		if op.act == nil {

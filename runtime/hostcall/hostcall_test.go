@@ -52,6 +52,70 @@ func (s *spy) Processes(context.Context, abi.ProcessQuery) (abi.ProcessInfo, err
 	return abi.ProcessInfo{}, s.met("processes")
 }
 
+func (s *spy) Logs(_ context.Context, _ abi.LogQuery, keep Keep) (abi.LogPage, error) {
+	keep("web", nil)
+	return abi.LogPage{}, s.met("logs")
+}
+
+func (s *spy) Runtime(_ context.Context, _ abi.ContainerRef, keep Keep) (abi.ContainerRuntime, error) {
+	keep("web", nil)
+	return abi.ContainerRuntime{}, s.met("runtime")
+}
+
+func (s *spy) Env(_ context.Context, _ abi.ContainerRef, keep Keep) (abi.ContainerEnv, error) {
+	keep("web", nil)
+	return abi.ContainerEnv{}, s.met("env")
+}
+
+func (s *spy) Rename(_ context.Context, host, id, to string) (abi.ContainerDone, error) {
+	return abi.ContainerDone{}, s.met("rename " + host + " " + id + " " + to)
+}
+
+func (s *spy) Images(context.Context, abi.ImageQuery, KeepImage) (abi.ImageList, error) {
+	return abi.ImageList{}, s.met("images")
+}
+
+func (s *spy) Image(context.Context, abi.ImageRef, KeepImage) (abi.ImageDetails, error) {
+	return abi.ImageDetails{}, s.met("image")
+}
+
+func (s *spy) ImageHistory(context.Context, abi.ImageRef, KeepImage) (abi.ImageHistory, error) {
+	return abi.ImageHistory{}, s.met("image history")
+}
+
+func (s *spy) Updates(context.Context, abi.UpdateQuery, KeepImage) (abi.UpdateReport, error) {
+	return abi.UpdateReport{}, s.met("updates")
+}
+
+func (s *spy) Machine(context.Context, abi.HistoryQuery) (abi.History, error) {
+	return abi.History{}, s.met("history")
+}
+
+func (s *spy) Container(_ context.Context, _ abi.ContainerHistoryQuery, keep Keep) (abi.History, error) {
+	keep("web", nil)
+	return abi.History{}, s.met("container history")
+}
+
+func (s *spy) DiskIO(context.Context) (abi.DiskIOInfo, error) {
+	return abi.DiskIOInfo{}, s.met("disk io")
+}
+
+func (s *spy) Network(context.Context) (abi.NetworkInfo, error) {
+	return abi.NetworkInfo{}, s.met("network")
+}
+
+func (s *spy) Pressure(context.Context) (abi.PressureInfo, error) {
+	return abi.PressureInfo{}, s.met("pressure")
+}
+
+func (s *spy) Health(_ context.Context, role string) (abi.BotHealth, error) {
+	return abi.BotHealth{}, s.met("health " + role)
+}
+
+func (s *spy) Release(context.Context) (abi.BotRelease, error) {
+	return abi.BotRelease{}, s.met("release")
+}
+
 func (s *spy) List(context.Context, abi.ContainerQuery, Keep) (abi.ContainerList, error) {
 	return abi.ContainerList{}, s.met("list")
 }
@@ -80,7 +144,9 @@ func (s *spy) Record(_ context.Context, e audit.Entry) error {
 	return s.full
 }
 
-func (s *spy) sources() Sources { return Sources{Docker: s, Metrics: s, Bot: s, Audit: s} }
+func (s *spy) sources() Sources {
+	return Sources{Docker: s, Images: s, Updates: s, Metrics: s, History: s, Bot: s, Health: s, Audit: s}
+}
 
 // grantOf grants capabilities, each with the scope "*" if it takes one.
 func grantOf(t *testing.T, names ...capability.Name) capability.Set {
@@ -88,7 +154,7 @@ func grantOf(t *testing.T, names ...capability.Name) capability.Set {
 	var requests []capability.Request
 	for _, name := range names {
 		r := capability.Request{Name: string(name)}
-		if strings.HasPrefix(r.Name, "docker.containers.") {
+		if strings.HasPrefix(r.Name, "docker.containers.") || strings.HasPrefix(r.Name, "docker.images.") {
 			r.Scope = []string{"*"}
 		}
 		requests = append(requests, r)
@@ -118,10 +184,11 @@ func callerWith(grant capability.Set, role string) (*Caller, *observer.ObservedL
 	return &Caller{Module: "hostile", Grant: grant, Actor: abi.Actor{ID: 1, Role: role}, Log: log}, lines
 }
 
-// entitled gives a caller what an act demands besides the grant: an admin with a
+// entitled gives a caller what an operation demands besides the grant: an admin with a
 // live session, who confirmed what would be done to the spy's container.
 func entitled(c *Caller, op Operation) *Caller {
 	if op.act == nil {
+		c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true}
 		return c
 	}
 	c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Confirmed: &capability.Act{
@@ -265,7 +332,7 @@ func TestRequestsThatMakeNoSense(t *testing.T) {
 func TestRequestsOfALaterVersion(t *testing.T) {
 	biggest := `{"x":"` + strings.Repeat("x", maxRequest-len(`{"x":""}`)) + `"}`
 	for _, op := range Table((&spy{}).sources()) {
-		for _, request := range []string{`{"host":"","since":{"deep":[1]},"":null}`, " {} ", biggest} {
+		for _, request := range []string{`{"host":"","later":{"deep":[1]},"":null}`, " {} ", biggest} {
 			c, _ := callerWith(grantOf(t, capability.Names()...), abi.RoleUser)
 			if code, answer := op.Call(t.Context(), entitled(c, op), []byte(request)); code != abi.OK {
 				t.Errorf("%s %.40s: %v %s", op.Import, request, code, answer)
@@ -415,7 +482,7 @@ func TestMetricsKnowOneMachine(t *testing.T) {
 }
 
 func TestSourcesThatAreNotThere(t *testing.T) {
-	for _, op := range Table(Sources{}) {
+	for _, op := range Table(Sources{Audit: &spy{}}) {
 		c, _ := callerWith(grantOf(t, capability.Names()...), abi.RoleUser)
 		code, answer := op.Call(t.Context(), entitled(c, op), []byte(`{"host":"elsewhere"}`))
 		mustRefuse(t, code, answer, abi.Unavailable)

@@ -15,6 +15,9 @@ type Metrics interface {
 	Sensors(context.Context) (abi.SensorInfo, error)
 	Processes(context.Context, abi.ProcessQuery) (abi.ProcessInfo, error)
 	Users(context.Context) (abi.UserInfo, error)
+	DiskIO(context.Context) (abi.DiskIOInfo, error)
+	Network(context.Context) (abi.NetworkInfo, error)
+	Pressure(context.Context) (abi.PressureInfo, error)
 }
 
 // machine checks that a query means a machine that there is.

@@ -15,8 +15,12 @@ import (
 // "unavailable".
 type Sources struct {
 	Docker  Docker
+	Images  Images
+	Updates Updates
 	Metrics Metrics
+	History History
 	Bot     Bot
+	Health  Health
 	// Audit keeps the record of what acts; without it nothing acts.
 	Audit Audit
 	// Observe is told how each call ended, in the word of its code; nil: nobody
@@ -46,6 +50,14 @@ func Table(s Sources) []Operation {
 		s.reads(abi.OpContainerList, capability.ContainersList, answer(s.containerList)),
 		s.reads(abi.OpContainerInspect, capability.ContainersInspect, answer(s.containerInspect)),
 		s.reads(abi.OpContainerStats, capability.ContainersStats, answer(s.containerStats)),
+		s.reads(abi.OpContainerHistory, capability.ContainersStats, answer(s.containerHistory)),
+		s.reads(abi.OpContainerLogs, capability.ContainersLogs, answer(s.containerLogs)),
+		s.reads(abi.OpContainerRuntime, capability.ContainersRuntime, answer(s.containerRuntime)),
+		s.reads(abi.OpContainerEnv, capability.ContainersEnv, answer(s.containerEnv)),
+		s.reads(abi.OpImageList, capability.ImagesList, answer(s.imageList)),
+		s.reads(abi.OpImageInspect, capability.ImagesInspect, answer(s.imageInspect)),
+		s.reads(abi.OpImageHistory, capability.ImagesHistory, answer(s.imageHistory)),
+		s.reads(abi.OpImageUpdates, capability.ImagesUpdates, answer(s.imageUpdates)),
 		s.reads(abi.OpDockerInfo, capability.DockerInfo, answer(s.dockerInfo)),
 		s.reads(abi.OpDockerHosts, capability.DockerInfo, answer(s.dockerHosts)),
 
@@ -56,16 +68,23 @@ func Table(s Sources) []Operation {
 		s.acts(abi.OpContainerUnpause, capability.ContainersUnpause, abi.ActUnpause),
 		s.acts(abi.OpContainerKill, capability.ContainersKill, abi.ActKill),
 		s.acts(abi.OpContainerRemove, capability.ContainersRemove, abi.ActRemove),
+		s.renames(abi.OpContainerRename),
 
 		s.reads(abi.OpMetricsHost, capability.MetricsHost, reading(s, Metrics.Host)),
 		s.reads(abi.OpMetricsCPU, capability.MetricsCPU, reading(s, Metrics.CPU)),
 		s.reads(abi.OpMetricsMemory, capability.MetricsMemory, reading(s, Metrics.Memory)),
 		s.reads(abi.OpMetricsDisk, capability.MetricsDisk, reading(s, Metrics.Disk)),
+		s.reads(abi.OpMetricsDiskIO, capability.MetricsDisk, reading(s, Metrics.DiskIO)),
+		s.reads(abi.OpMetricsNetwork, capability.MetricsNetwork, reading(s, Metrics.Network)),
+		s.reads(abi.OpMetricsPressure, capability.MetricsHost, reading(s, Metrics.Pressure)),
+		s.reads(abi.OpMetricsHistory, capability.MetricsHistory, answer(s.history)),
 		s.reads(abi.OpMetricsSensors, capability.MetricsSensors, reading(s, Metrics.Sensors)),
 		s.reads(abi.OpMetricsProcesses, capability.MetricsProcesses, answer(s.processes)),
 		s.reads(abi.OpMetricsUsers, capability.MetricsUsers, reading(s, Metrics.Users)),
 
 		s.reads(abi.OpBotModules, capability.BotModules, answer(s.bot)),
+		s.reads(abi.OpBotHealth, capability.BotHealth, answer(s.health)),
+		s.reads(abi.OpBotRelease, capability.BotHealth, answer(s.release)),
 	}
 }
 

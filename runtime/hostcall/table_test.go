@@ -59,7 +59,7 @@ func TestEachRowReadsOrActs(t *testing.T) {
 }
 
 func TestSDKDeclaresEveryImport(t *testing.T) {
-	want := append(operationsOf(t), abi.ImportRequestRead, abi.ImportReplyWrite, abi.ImportResultRead, abi.ImportLog)
+	want := append(operationsOf(t), abi.ImportRequestRead, abi.ImportReplyWrite, abi.ImportResultRead, abi.ImportLog, abi.ImportProgress)
 	slices.Sort(want)
 	if got := importsOf(t, "../../guest/sdk/sdk_wasip1.go"); !slices.Equal(got, want) {
 		t.Errorf("the SDK imports %q, want %q", got, want)

@@ -23,6 +23,8 @@ const (
 	MetricsSensors    Name = "metrics.sensors"
 	MetricsProcesses  Name = "metrics.processes"
 	MetricsUsers      Name = "metrics.users"
+	MetricsNetwork    Name = "metrics.network"
+	MetricsHistory    Name = "metrics.history"
 	DockerInfo        Name = "docker.info"
 	ContainersList    Name = "docker.containers.list"
 	ContainersInspect Name = "docker.containers.inspect"
@@ -34,7 +36,16 @@ const (
 	ContainersUnpause Name = "docker.containers.unpause"
 	ContainersKill    Name = "docker.containers.kill"
 	ContainersRemove  Name = "docker.containers.remove"
+	ContainersRename  Name = "docker.containers.rename"
+	ContainersLogs    Name = "docker.containers.logs"
+	ContainersRuntime Name = "docker.containers.runtime"
+	ContainersEnv     Name = "docker.containers.env"
+	ImagesList        Name = "docker.images.list"
+	ImagesInspect     Name = "docker.images.inspect"
+	ImagesHistory     Name = "docker.images.history"
+	ImagesUpdates     Name = "docker.images.updates"
 	BotModules        Name = "bot.modules"
+	BotHealth         Name = "bot.health"
 )
 
 // rule is what is fixed about a capability.
@@ -44,8 +55,10 @@ type rule struct {
 	need   Need
 }
 
-// act is what changes a container; destroy what can lose its work (B7, B8).
+// reveal shows what may hold secrets; act is what changes a container; destroy
+// what can lose its work (B7, B8).
 var (
+	reveal  = rule{scoped: true, need: Need{Session: true}}
 	act     = rule{scoped: true, need: Need{Admin: true, Session: true}}
 	destroy = rule{scoped: true, need: Need{Admin: true, Session: true, Confirm: true}}
 )
@@ -53,10 +66,12 @@ var (
 // rules lists every capability there is.
 var rules = map[Name]rule{
 	MetricsHost: {}, MetricsCPU: {}, MetricsMemory: {}, MetricsDisk: {},
-	MetricsSensors: {}, MetricsProcesses: {}, MetricsUsers: {},
-	DockerInfo: {}, BotModules: {},
+	MetricsSensors: {}, MetricsProcesses: {}, MetricsUsers: {}, MetricsNetwork: {}, MetricsHistory: {},
+	DockerInfo: {}, BotModules: {}, BotHealth: {},
 	ContainersList: {scoped: true}, ContainersInspect: {scoped: true}, ContainersStats: {scoped: true},
-	ContainersStart: act, ContainersPause: act, ContainersUnpause: act,
+	ContainersLogs: reveal, ContainersRuntime: reveal, ContainersEnv: reveal,
+	ImagesList: {scoped: true}, ImagesInspect: {scoped: true}, ImagesHistory: {scoped: true}, ImagesUpdates: {scoped: true},
+	ContainersStart: act, ContainersPause: act, ContainersUnpause: act, ContainersRename: act,
 	ContainersStop: destroy, ContainersRestart: destroy, ContainersKill: destroy, ContainersRemove: destroy,
 }
 
@@ -174,6 +189,18 @@ func (s Set) Allows(name Name, target Target) bool {
 	scopes := s.granted[name]
 	for _, scope := range scopes {
 		if !scope.Contains(target) {
+			return false
+		}
+	}
+	return len(scopes) > 0
+}
+
+// AllowsImage reports whether a capability is granted for an image, which has one
+// of these tags at least. An image without tags lies only in the scope of all.
+func (s Set) AllowsImage(name Name, tags []string) bool {
+	scopes := s.granted[name]
+	for _, scope := range scopes {
+		if !scope.containsImage(tags) {
 			return false
 		}
 	}

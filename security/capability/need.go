@@ -55,6 +55,9 @@ type Pass struct {
 	Still func() bool
 	// Trace is the trace id of the request, for the record.
 	Trace string
+	// Progress is told in one line what is under way; nil: nobody waits. It
+	// returns at once.
+	Progress func(line string)
 }
 
 // Asked is the error of a request that ended with a question to its user.

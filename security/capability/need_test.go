@@ -21,8 +21,12 @@ func TestNeedsOfCapabilities(t *testing.T) {
 		MetricsHost: free, MetricsCPU: free, MetricsMemory: free, MetricsDisk: free, MetricsSensors: free,
 		MetricsProcesses: free, MetricsUsers: free, DockerInfo: free, BotModules: free,
 		ContainersList: free, ContainersInspect: free, ContainersStats: free,
+		MetricsNetwork: free, MetricsHistory: free, BotHealth: free,
+		ImagesList: free, ImagesInspect: free, ImagesHistory: free, ImagesUpdates: free,
 
-		ContainersStart: acting, ContainersPause: acting, ContainersUnpause: acting,
+		ContainersLogs: reading, ContainersRuntime: reading, ContainersEnv: reading,
+
+		ContainersStart: acting, ContainersPause: acting, ContainersUnpause: acting, ContainersRename: acting,
 		ContainersStop: ruinous, ContainersRestart: ruinous, ContainersKill: ruinous, ContainersRemove: ruinous,
 	}
 	for _, name := range Names() {
@@ -33,7 +37,7 @@ func TestNeedsOfCapabilities(t *testing.T) {
 		if got := NeedOf(name); got != want {
 			t.Errorf("%s demands %+v, want %+v", name, got, want)
 		}
-		if got := NeedOf(name).Acts(); got != (want != free) {
+		if got := NeedOf(name).Acts(); got != (want.Admin || want.Confirm) {
 			t.Errorf("%s acts: %v", name, got)
 		}
 	}

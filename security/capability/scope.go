@@ -61,6 +61,17 @@ func (s Scope) Contains(t Target) bool {
 	return false
 }
 
+// containsImage is Contains for an image. For now only the scope of all images
+// can be written.
+func (s Scope) containsImage([]string) bool {
+	for _, text := range s.source {
+		if text == "*" {
+			return true
+		}
+	}
+	return false
+}
+
 // pattern matches a container's name if label is empty, otherwise the value
 // of that label.
 type pattern struct {

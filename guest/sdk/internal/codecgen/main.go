@@ -12,10 +12,13 @@ import (
 var (
 	sent = []string{
 		"Reply", "ContainerQuery", "ContainerRef", "DockerQuery", "MetricsQuery", "ProcessQuery", "BotQuery",
+		"ContainerRename", "LogQuery", "ContainerHistoryQuery", "ImageQuery", "ImageRef", "UpdateQuery", "HistoryQuery",
 	}
 	received = []string{
 		"Request", "Error", "ContainerList", "ContainerDetails", "ContainerStats", "ContainerDone", "DockerInfo", "DockerHosts",
 		"HostInfo", "CPUInfo", "MemoryInfo", "DiskInfo", "SensorInfo", "ProcessInfo", "UserInfo", "BotInfo",
+		"LogPage", "ContainerRuntime", "ContainerEnv", "History", "ImageList", "ImageDetails", "ImageHistory", "UpdateReport",
+		"DiskIOInfo", "NetworkInfo", "PressureInfo", "BotHealth", "BotRelease",
 	}
 )
 
