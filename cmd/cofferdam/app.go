@@ -105,7 +105,7 @@ type app struct {
 // newApp builds the bot. Nothing is sent or received yet, but modules begin to
 // load.
 func newApp(ctx context.Context, cfg *config.Config, o options) (*app, error) {
-	a := &app{cfg: cfg, log: o.log, identity: newIdentity(), met: newMet(access.New(policy(cfg)))}
+	a := &app{cfg: cfg, log: o.log, identity: newIdentity(), met: newMet(peopleOf(cfg))}
 	if o.now == nil {
 		o.now = time.Now
 	}
@@ -305,7 +305,7 @@ func (a *app) openPipeline(_ context.Context, o options) error {
 	}
 	a.pipeline = pipeline.New(pipeline.Config{
 		Journal: a.store, Keyboards: a.store, Delete: a.deletions.Add,
-		Modules: a.registry, Sender: a.sender, Access: a.met, Decode: telegram.Decode,
+		Modules: a.registry, Sender: a.sender, Access: a.met, Reach: a.met.reach, Decode: telegram.Decode,
 		SecondFactor: a.factors, Strangers: strangers{a.store.Table(store.Strikes)}, Audit: a.audit, Notices: a.notices, Counts: a.metrics,
 		Writable: a.store.Writable,
 		MaxAge:   a.cfg.Telegram.MaxUpdateAge, UserLimit: limit,

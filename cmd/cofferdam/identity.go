@@ -12,8 +12,10 @@ import (
 	"github.com/go-telegram/bot/models"
 	"go.uber.org/zap"
 
+	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
 	"github.com/cofferdam-bot/cofferdam/security/access"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
 // identity is what the bot knows of itself once Telegram was asked.
@@ -79,7 +81,7 @@ func (a *app) publish(ctx context.Context, user int64) {
 		scope = &models.BotCommandScopeDefault{}
 	}
 	a.insist(ctx, "setMyCommands", func() error {
-		role := a.met.lists.Load().Decide(user, user, true).Role
+		role := a.met.people.Load().Decide(user, user, true).Role
 		return a.client.SetMyCommands(ctx, scope, a.commandsOf(role.String())...)
 	})
 }
@@ -88,20 +90,34 @@ func (a *app) publish(ctx context.Context, user int64) {
 // the start: Telegram keeps no commands for a chat in which nobody has written
 // yet.
 type met struct {
-	lists    atomic.Pointer[access.Lists]
+	people   atomic.Pointer[people]
 	seen     sync.Map // of user ids
 	outdated outdated
 }
 
-func newMet(lists access.Lists) *met {
+// people is who may use the bot, and how far each reaches: they change at the
+// same moment, so that nobody is let in without his restriction.
+type people struct {
+	access.Lists
+	reaches capability.Reaches
+}
+
+func peopleOf(cfg *config.Config) people {
+	// A pattern that cannot be read was refused with the config; here it would
+	// leave its user with nothing.
+	reaches, _ := capability.NewReaches(cfg.AccessControl.Reach())
+	return people{access.New(policy(cfg)), reaches}
+}
+
+func newMet(p people) *met {
 	m := &met{outdated: outdated{more: make(chan struct{}, 1)}}
-	m.lists.Store(&lists)
+	m.people.Store(&p)
 	return m
 }
 
 // Decide is that of the lists.
 func (m *met) Decide(user, chat int64, private bool) access.Decision {
-	decision := m.lists.Load().Decide(user, chat, private)
+	decision := m.people.Load().Decide(user, chat, private)
 	if decision.Allowed && private {
 		if _, again := m.seen.LoadOrStore(user, true); !again {
 			m.outdated.add(user)
@@ -111,12 +127,15 @@ func (m *met) Decide(user, chat int64, private bool) access.Decision {
 }
 
 // admins are those of the lists now.
-func (m *met) admins() []int64 { return m.lists.Load().Admins() }
+func (m *met) admins() []int64 { return m.people.Load().Admins() }
+
+// reach is how far a user reaches now.
+func (m *met) reach(user int64) capability.Reach { return m.people.Load().reaches.Of(user) }
 
 // replace puts other lists in the place of those that there are. From its
 // return on nobody is let in by the old ones.
-func (m *met) replace(lists access.Lists) access.Change {
-	return access.Compare(*m.lists.Swap(&lists), lists)
+func (m *met) replace(p people) access.Change {
+	return access.Compare(m.people.Swap(&p).Lists, p.Lists)
 }
 
 // outdated are the users whose list of commands is to be published, each once.

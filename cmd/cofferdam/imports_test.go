@@ -34,7 +34,7 @@ var importTable = []struct {
 	{"security", "", "rules are pure: no Telegram, no Docker, no wazero, nothing of ours"},
 	{"security/webhook", "security/ratelimit", "rules are pure; its limits are sliding windows, and those are there"},
 	{"runtime/chat", "", "the words that all share must drag in nothing"},
-	{"runtime/config", "", "what the operator wrote is checked before anything of ours runs"},
+	{"runtime/config", "security/capability", "what the operator wrote is checked before anything of ours runs; patterns by the rule that reads them"},
 	{"runtime/docker", "guest/abi security/foreign", "an adapter knows one technology and the answers it gives"},
 	{"runtime/metrics", "guest/abi security/foreign", "an adapter knows one technology and the answers it gives"},
 	{"runtime/distribution", "guest/abi security/foreign", "an adapter: it asks registries, and is told by interfaces which images there are"},

@@ -21,7 +21,7 @@ import (
 // reloaded are the keys of the config that a reload puts into effect. All
 // others count from the next start on.
 var reloaded = []string{
-	"access_control.allowed_user_ids", "access_control.allowed_admins_ids", "access_control.allowed_chat_ids",
+	"access_control.allowed_user_ids", "access_control.allowed_admins_ids", "access_control.allowed_chat_ids", "access_control.containers",
 	"chat_id.global_chat_id", "modules.grants", "modules.limits",
 }
 
@@ -52,7 +52,7 @@ func (a *app) reload(ctx context.Context, path string) {
 		return
 	}
 	// From here on nothing can go wrong.
-	people := a.met.replace(access.New(policy(cfg)))
+	people := a.met.replace(peopleOf(cfg))
 	a.follow(ctx, cfg, modules, people)
 	warn(a.log, cfg, warnings, a.webhook != nil)
 	a.tellInsecure(insecureKeys(warnings))
@@ -125,6 +125,7 @@ func problemsOf(err error) []string {
 	for _, p := range found {
 		if isAboutIDs(p.Key) {
 			p.Message = maskNumbers(p.Message)
+			p.Key = maskKey(p.Key)
 		}
 		lines = append(lines, p.String())
 	}
@@ -137,7 +138,23 @@ func linesOf(err error) []string { return strings.Split(err.Error(), "\n") }
 // isAboutIDs reports whether what is said of a key may name ids, which are
 // masked in the log (D2).
 func isAboutIDs(key string) bool {
-	return strings.HasPrefix(key, "access_control.allowed_") || strings.HasPrefix(key, "chat_id.")
+	return strings.HasPrefix(key, "access_control.allowed_") || strings.HasPrefix(key, containersPrefix) || strings.HasPrefix(key, "chat_id.")
+}
+
+// containersPrefix stands before the ids of users whom the config restricts.
+const containersPrefix = "access_control.containers."
+
+// maskKey masks an id that is part of a key, and leaves the position in a list.
+func maskKey(key string) string {
+	user, ok := strings.CutPrefix(key, containersPrefix)
+	if !ok {
+		return key
+	}
+	id, position, _ := strings.Cut(user, "[")
+	if position != "" {
+		position = "[" + position
+	}
+	return containersPrefix + maskNumbers(id) + position
 }
 
 var number = regexp.MustCompile(`\d+`)

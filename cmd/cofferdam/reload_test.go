@@ -22,6 +22,7 @@ import (
 type configFile struct {
 	token, api, docker      string
 	users, admins           []int64
+	containers              string  // of access_control
 	groups, allowed         []int64 // global_chat_id and allowed_chat_ids
 	grants, limits, further string
 	hook                    string // webhook_config, with its key
@@ -39,6 +40,7 @@ func (f configFile) text() string {
 		"  allowed_admins_ids: " + list(f.admins) + "\n" +
 		"  allowed_chat_ids: " + list(f.allowed) + "\n" +
 		"  auth_salt: " + reloadSalt + "\n" +
+		"  containers: {" + f.containers + "}\n" +
 		"chat_id: {global_chat_id: " + list(f.groups) + "}\n" +
 		"docker: {host: [" + f.docker + "]}\n" +
 		"telegram: {api_url: " + f.api + ", flood: {overall: 0, chat: 0, group: 0}}\n" +
@@ -334,6 +336,7 @@ func TestReloadedKeysAreKeys(t *testing.T) {
 	}
 	now := *old
 	now.AccessControl.AllowedUserIDs, now.AccessControl.AllowedAdminsIDs, now.AccessControl.AllowedChatIDs = []int64{1}, []int64{1}, []int64{1}
+	now.AccessControl.Containers = map[string][]string{"1": {"web"}}
 	now.ChatID.GlobalChatID = []int64{-1}
 	now.Modules.Grants, now.Modules.Limits = map[string][]config.Grant{"x": nil}, map[string]config.Limits{"x": {}}
 	if keys := restartKeys(old, &now); len(keys) > 0 {

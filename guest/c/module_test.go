@@ -104,7 +104,7 @@ func load(t testing.TB, wasm []byte) world {
 
 func (w world) send(t testing.TB, request []byte) engine.Answer {
 	t.Helper()
-	caller := &hostcall.Caller{Module: "c", Grant: w.grant, Actor: abi.Actor{ID: 1, Role: abi.RoleUser}, Log: zap.NewNop()}
+	caller := &hostcall.Caller{Module: "c", Grant: w.grant, Actor: abi.Actor{ID: 1, Role: abi.RoleUser}, Pass: &capability.Pass{Reach: capability.Everywhere}, Log: zap.NewNop()}
 	answer, err := w.Invoke(t.Context(), caller, request)
 	if err != nil {
 		t.Fatalf("%q: %v", request, err)

@@ -51,7 +51,10 @@ type AccessControl struct {
 	AuthSalt Secret `koanf:"auth_salt" placeholder:"refuse"`
 	// AllowedChatIDs limits the chats. Empty: private chats of allowed users, and ChatID.GlobalChatID.
 	AllowedChatIDs []int64 `koanf:"allowed_chat_ids"`
-	TOTP           TOTP    `koanf:"totp"`
+	// Containers maps ids out of AllowedUserIDs, in decimal digits, to patterns: such a user sees and acts on those
+	// containers only. What is written there means the same as in a grant's scope. Who is not listed is not restricted.
+	Containers map[string][]string `koanf:"containers"`
+	TOTP       TOTP                `koanf:"totp"`
 }
 
 // TOTP says how second-factor secrets come about.

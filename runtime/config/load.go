@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -116,11 +117,14 @@ func (w *walker) adopt(found *report) {
 	}
 }
 
-// dependents are keys whose check looks at another list too.
-var dependents = map[string]string{"access_control.allowed_admins_ids": "access_control.allowed_user_ids"}
+// dependents are keys whose check, or that of a name right below them, looks at another list too.
+var dependents = map[string]string{
+	"access_control.allowed_admins_ids": "access_control.allowed_user_ids",
+	containersKey:                       "access_control.allowed_user_ids",
+}
 
 func (w *walker) isCovered(key string) bool {
-	if other := dependents[key]; w.damaged[key] || w.damaged[other] || w.covered[other] {
+	if other := cmp.Or(dependents[key], dependents[parent(key)]); w.damaged[key] || w.damaged[other] || w.covered[other] {
 		return true
 	}
 	for ; key != ""; key = parent(key) {

@@ -42,6 +42,7 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 func TestEveryKeyReachesItsField(t *testing.T) {
 	got := mustParse(t, minimal(`
   allowed_chat_ids: -100
+  containers: {11: db, 22: [web-*, "label=team=blue"]}
   totp: {legacy_derivation: yes}
 chat_id: {global_chat_id: [-1, 2]}
 docker: {host: [unix:///a, tcp://proxy_1:2375], strict_access: true, debug_docker_client: True}
@@ -78,6 +79,7 @@ log: {level: debug, format: Human}
 	}{
 		{"allowed_chat_ids", got.AccessControl.AllowedChatIDs, []int64{-100}},
 		{"totp", got.AccessControl.TOTP, TOTP{LegacyDerivation: true}},
+		{"reach", got.AccessControl.Reach(), map[int64][]string{11: {"db"}, 22: {"web-*", "label=team=blue"}}},
 		{"chat_id", got.ChatID, ChatID{GlobalChatID: []int64{-1, 2}}},
 		{"docker", got.Docker, Docker{[]string{"unix:///a", "tcp://proxy_1:2375"}, true, true}},
 		{"webhook_config", got.Webhook, Webhook{

@@ -305,6 +305,45 @@ func TestRefusalsOfWhatIsRequired(t *testing.T) {
 			minimal("  allowed_chat_ids: 0\nchat_id: {global_chat_id: 0}\n"),
 			"  line 6: access_control.allowed_chat_ids[0]: a chat id is never 0; a group's id is negative, a private chat's is the user's\n" +
 				"  line 7: chat_id.global_chat_id[0]: a chat id is never 0; a group's id is negative, a private chat's is the user's"},
+		"the containers of a user who is not listed": {
+			minimal("  containers:\n    22: [web]\n    33: [web]\n"),
+			"  line 8: access_control.containers.33: restricts a user who is not in allowed_user_ids; add the id there, or remove it here"},
+		"the containers of a user, none": {
+			minimal("  containers: {22: []}\n"),
+			"  line 6: access_control.containers.22: is an empty list, which may be read as nothing or as everything; list patterns such as web-* or label=team=blue, or remove the line"},
+		"the containers of a user, nothing": {
+			minimal("  containers:\n    22:\n"),
+			"  line 7: access_control.containers.22: a name without a value; list patterns such as web-* or label=team=blue, or remove the line"},
+		"the containers of a user, an empty text": {
+			minimal("  containers:\n    22: ''\n"),
+			"  line 7: access_control.containers.22: a name without a value; list patterns such as web-* or label=team=blue, or remove the line"},
+		"the containers of a user, bad patterns": {
+			minimal("  containers:\n    22:\n      - web-*\n      - web 1\n      - label=team\n      - image:x\n      - ''\n      - /web\n"),
+			"  line 9: access_control.containers.22[1]: must not contain blanks or control characters\n" +
+				"  line 10: access_control.containers.22[2]: must be label:KEY=VALUE, with a key without *\n" +
+				"  line 11: access_control.containers.22[3]: must be a name, label:KEY=VALUE or project:NAME\n" +
+				"  line 12: access_control.containers.22[4]: an item without a value; fill it in, or remove its line\n" +
+				"  line 13: access_control.containers.22[5]: '/' cannot be in a container's name"},
+		"containers of no id": {
+			minimal("  containers:\n    0: [web]\n    -22: [web]\n    022: [web]\n    '+22': [web]\n    ops: [web]\n    22.0: [web]\n"),
+			"  line 7: access_control.containers.0: is not a user's id, which is a positive number; write the id of a user of allowed_user_ids\n" +
+				"  line 8: access_control.containers.-22: is not a user's id, which is a positive number; write the id of a user of allowed_user_ids\n" +
+				"  line 9: access_control.containers.022: is not a user's id, which is a positive number; write the id of a user of allowed_user_ids\n" +
+				"  line 10: access_control.containers.(a key of 3 characters): a name has at most 31 letters, digits, -, _ and dots\n" +
+				"  line 11: access_control.containers.ops: is not a user's id, which is a positive number; write the id of a user of allowed_user_ids\n" +
+				"  line 12: access_control.containers.22.0: is not a user's id, which is a positive number; write the id of a user of allowed_user_ids"},
+		"the containers of a user twice": {
+			minimal("  containers:\n    22: [web]\n    22: [db]\n"),
+			"  line 8: access_control.containers.22: given twice, first in line 7; remove one"},
+		"containers without users": {
+			minimal("  containers: [web]\n"),
+			"  line 6: access_control.containers: must be a section of names, not a list of 1"},
+		"far too many patterns": {
+			minimal("  containers: {22: [" + strings.Repeat("a,", 64) + "a]}\n"),
+			"  line 6: access_control.containers.22: has more than 64 patterns; use * in them, or a label"},
+		"one bad user makes no restriction a stray": {
+			strings.Replace(minimal("  containers: {22: [web]}\n"), "[11, 22]", "[11, twenty-two]", 1),
+			"  line 3: access_control.allowed_user_ids[1]: must be a whole number, not a text of 10 characters"},
 		"one bad user does not make the admins strays": {
 			strings.Replace(minimal(""), "[11, 22]", "[eleven, 22]", 1),
 			"  line 3: access_control.allowed_user_ids[0]: must be a whole number, not a text of 6 characters"},

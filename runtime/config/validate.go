@@ -109,6 +109,7 @@ func (c *Config) checkAccess(r *report) {
 	}
 	checkChats(r, "access_control.allowed_chat_ids", access.AllowedChatIDs)
 	checkChats(r, "chat_id.global_chat_id", c.ChatID.GlobalChatID)
+	checkContainers(r, access)
 	checkSalt(r, string(access.AuthSalt))
 }
 

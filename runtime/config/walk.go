@@ -159,7 +159,7 @@ func (w *walker) dict(f *field, path string, line int, n *yaml.Node) (any, bool)
 		before := len(w.problems)
 		v, ok := w.read(f.elem, keyPath, value)
 		if !ok && !w.stopped && len(w.problems) == before {
-			w.complain(keyPath, key.Line, "a name without a value", emptyHint(f.elem))
+			w.complain(keyPath, key.Line, "a name without a value", emptyHint(path, f.elem))
 		}
 		if ok {
 			values[key.Value] = v
@@ -169,8 +169,11 @@ func (w *walker) dict(f *field, path string, line int, n *yaml.Node) (any, bool)
 }
 
 // emptyHint: whether "nothing" means nothing granted or everything that was asked for must not be guessed.
-func emptyHint(f *field) string {
-	if f.kind == list {
+func emptyHint(path string, f *field) string {
+	switch {
+	case path == containersKey:
+		return reachHint
+	case f.kind == list:
 		return "write [] for none, or remove the line"
 	}
 	return "fill it in, or remove the line"

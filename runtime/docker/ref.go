@@ -81,7 +81,7 @@ func (e *endpoint) resolve(ctx context.Context, ref string, keep Keep) (containe
 	return got, nil
 }
 
-var errOutside = fail(abi.Denied, "This module may not see that container.", nil)
+var errOutside = fail(abi.Denied, "You, or this module, may not see that container.", nil)
 
 // denotes tells whether the engine found what was asked for. It also resolves
 // any prefix of an id, which a caller must not be able to use.

@@ -150,7 +150,7 @@ func (s *stage) denials() []string { return s.reasons }
 // pass is what a request brings along: words of capability.Pass, and the name
 // of a container to whose stop the user has said yes.
 func (s *stage) pass(text string) *capability.Pass {
-	p := &capability.Pass{Durable: true}
+	p := &capability.Pass{Durable: true, Reach: capability.Everywhere}
 	for _, word := range strings.Fields(text) {
 		switch word {
 		case "admin":

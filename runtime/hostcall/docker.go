@@ -46,11 +46,18 @@ type Docker interface {
 
 var errNoDocker = refuse(abi.Unavailable, "Docker is not configured.")
 
-func (s Sources) dockerInfo(ctx context.Context, _ *Caller, q abi.DockerQuery) (abi.DockerInfo, error) {
+func (s Sources) dockerInfo(ctx context.Context, c *Caller, q abi.DockerQuery) (abi.DockerInfo, error) {
 	if s.Docker == nil {
 		return abi.DockerInfo{}, errNoDocker
 	}
-	return s.Docker.Info(ctx, q.Host)
+	info, err := s.Docker.Info(ctx, q.Host)
+	if err == nil {
+		err = s.recount(ctx, c, q.Host, &info)
+	}
+	if err != nil {
+		return abi.DockerInfo{}, err
+	}
+	return info, nil
 }
 
 func (s Sources) dockerHosts(context.Context, *Caller, abi.DockerQuery) (abi.DockerHosts, error) {
@@ -127,14 +134,19 @@ func looking[R any](s Sources, c *Caller, name capability.Name, read func(Keep) 
 	return result, nil
 }
 
-// watcher asks the grant for an adapter, and remembers the verdicts: an answer
-// about a container that was not admitted does not leave the host, whatever the
-// adapter, or the engine behind it, made of the question.
+// watcher asks the grant and the user's reach for an adapter, and remembers the
+// verdicts: an answer about a container that was not admitted does not leave the
+// host, whatever the adapter, or the engine behind it, made of the question.
 type watcher struct {
-	caller   *Caller
-	name     capability.Name
+	caller *Caller
+	name   capability.Name
+	// reach is how far the user reached when the call began: where the module
+	// and the user both may, the answer is yes.
+	reach    capability.Reach
 	admitted map[string]bool
 	last     bool
+	// labels are those of the container that was asked about last.
+	labels map[string]string
 	// unclean is the first name that was refused because it would change on
 	// its way to a reader; uncleans counts them.
 	unclean  string
@@ -145,7 +157,7 @@ type watcher struct {
 const maxName = 255
 
 func watch(c *Caller, name capability.Name) *watcher {
-	return &watcher{caller: c, name: name, admitted: map[string]bool{}}
+	return &watcher{caller: c, name: name, reach: c.Pass.Reaches(), admitted: map[string]bool{}}
 }
 
 // keep refuses a name that does not leave the host as it is: what is shown could
@@ -159,7 +171,9 @@ func (w *watcher) keep(name string, labels map[string]string) bool {
 		w.last = false
 		return false
 	}
-	w.last = w.caller.Grant.Allows(w.name, capability.Target{Name: name, Labels: labels})
+	w.labels = labels
+	target := capability.Target{Name: name, Labels: labels}
+	w.last = w.reach.Contains(target) && w.caller.Grant.Allows(w.name, target)
 	if w.last {
 		w.admitted[name] = true
 	}

@@ -99,10 +99,14 @@ func tapped(a capability.Act) capability.Pass {
 	return p
 }
 
-// actor may do everything in the harbour, as far as the grant goes.
+// actor may do everything in the harbour, as far as the grant and the pass go.
+// One that says nothing of the reach is that of a user without a restriction.
 func actor(t *testing.T, p capability.Pass) (*Caller, *observer.ObservedLogs) {
 	t.Helper()
 	c, lines := callerWith(grantOf(t, capability.Names()...), abi.RoleAdmin)
+	if p.Reach == nil {
+		p.Reach = capability.Everywhere
+	}
 	c.Pass, c.Actor.ID, c.Trace, c.Digest = &p, 123456789, "t1", strings.Repeat("d", 64)
 	return c, lines
 }

@@ -181,17 +181,17 @@ func everythingBut(t *testing.T, left capability.Name) capability.Set {
 func callerWith(grant capability.Set, role string) (*Caller, *observer.ObservedLogs) {
 	core, lines := observer.New(zapcore.DebugLevel)
 	log := zap.New(core).With(zap.String("trace_id", "t1"), zap.String("module", "hostile"))
-	return &Caller{Module: "hostile", Grant: grant, Actor: abi.Actor{ID: 1, Role: role}, Log: log}, lines
+	return &Caller{Module: "hostile", Grant: grant, Actor: abi.Actor{ID: 1, Role: role}, Pass: &capability.Pass{Reach: capability.Everywhere}, Log: log}, lines
 }
 
 // entitled gives a caller what an operation demands besides the grant: an admin with a
 // live session, who confirmed what would be done to the spy's container.
 func entitled(c *Caller, op Operation) *Caller {
 	if op.act == nil {
-		c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true}
+		c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Reach: capability.Everywhere}
 		return c
 	}
-	c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Confirmed: &capability.Act{
+	c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Reach: capability.Everywhere, Confirmed: &capability.Act{
 		Capability: op.Capability, Host: abi.LocalHost, ID: strings.Repeat("a", 64), Name: "web",
 	}}
 	return c

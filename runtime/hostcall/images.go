@@ -37,14 +37,32 @@ func (s Sources) imageList(ctx context.Context, c *Caller, q abi.ImageQuery) (ab
 	if s.Images == nil {
 		return abi.ImageList{}, errNoImages
 	}
-	return s.Images.Images(ctx, q, keepImages(c, capability.ImagesList))
+	list, err := s.Images.Images(ctx, q, keepImages(c, capability.ImagesList))
+	if err != nil {
+		return abi.ImageList{}, err
+	}
+	images := make([]*abi.Image, len(list.Images))
+	for i := range list.Images {
+		images[i] = &list.Images[i]
+	}
+	if err := s.recountUses(ctx, c, q.Host, images...); err != nil {
+		return abi.ImageList{}, err
+	}
+	return list, nil
 }
 
 func (s Sources) imageInspect(ctx context.Context, c *Caller, ref abi.ImageRef) (abi.ImageDetails, error) {
 	if s.Images == nil {
 		return abi.ImageDetails{}, errNoImages
 	}
-	return s.Images.Image(ctx, ref, keepImages(c, capability.ImagesInspect))
+	details, err := s.Images.Image(ctx, ref, keepImages(c, capability.ImagesInspect))
+	if err == nil {
+		err = s.recountUses(ctx, c, ref.Host, &details.Image)
+	}
+	if err != nil {
+		return abi.ImageDetails{}, err
+	}
+	return details, nil
 }
 
 func (s Sources) imageHistory(ctx context.Context, c *Caller, ref abi.ImageRef) (abi.ImageHistory, error) {

@@ -27,6 +27,7 @@ func (p *Pipeline) pass(ctx context.Context, t *passage) *capability.Pass {
 	pass := &capability.Pass{
 		Admin: t.role >= access.Admin, Durable: t.recorded && p.Writable(), Borrowed: t.borrowed, Confirmed: t.approved, Trace: t.trace,
 		Session: p.locked(func() bool { return p.sessions.Live(t.key(), p.Now()) }),
+		Reach:   func() capability.Reach { return p.Reach(t.update.From.ID) },
 	}
 	pass.Still = func() bool {
 		return p.decide(t).Role >= access.Admin && p.locked(func() bool { return p.sessions.Live(t.key(), p.Now()) })

@@ -184,10 +184,12 @@ type Config struct {
 	Keyboards Keyboards
 	// Delete arranges for a message to be deleted at a time, also over a
 	// restart.
-	Delete       func(ctx context.Context, to chat.Address, id int, at time.Time) error
-	Modules      Modules
-	Sender       Sender
-	Access       Access
+	Delete  func(ctx context.Context, to chat.Address, id int, at time.Time) error
+	Modules Modules
+	Sender  Sender
+	Access  Access
+	// Reach says which containers a user sees and acts on, at this moment.
+	Reach        func(user int64) capability.Reach
 	SecondFactor SecondFactor
 	Strangers    Strangers
 	Audit        Audit

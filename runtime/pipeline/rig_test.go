@@ -98,6 +98,7 @@ func newRig(t *testing.T) *rig {
 		SecondFactor: r.factors, Strangers: r.strangers, Audit: r.audit, Notices: r.notices, Counts: r.counts,
 		Writable: r.journal.writable,
 		Access:   access.New(access.Policy{Users: []int64{admin, user, friend}, Admins: []int64{admin}, GroupChats: []int64{group}}),
+		Reach:    func(int64) capability.Reach { return capability.Everywhere() },
 		Decode:   decodeFake, MaxAge: maxAge, UserLimit: ratelimit.New[int64](8, 10*time.Second, 100),
 		Log: zap.New(core), Now: time.Now, Random: rand.Reader, Zone: time.UTC,
 	})

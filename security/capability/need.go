@@ -47,6 +47,9 @@ type Pass struct {
 	// Acted tells that something was done already. Then nothing can be asked any
 	// more: a command that is run again after the answer would do it twice.
 	Acted bool
+	// Reach is asked at each call how far the user reaches now: the operator may
+	// change that while a command runs. nil: nowhere.
+	Reach func() Reach
 	// Fresh is asked right before something is done: was it asked for just now
 	// (A7)? nil: that is known.
 	Fresh func() bool
@@ -58,6 +61,15 @@ type Pass struct {
 	// Progress is told in one line what is under way; nil: nobody waits. It
 	// returns at once.
 	Progress func(line string)
+}
+
+// Reaches says how far the user of a request reaches. Without a pass, or with
+// one that does not say, that is nowhere.
+func (p *Pass) Reaches() Reach {
+	if p == nil || p.Reach == nil {
+		return Reach{}
+	}
+	return p.Reach()
 }
 
 // Asked is the error of a request that ended with a question to its user.

@@ -25,18 +25,19 @@ type Scope struct {
 	patterns []pattern
 }
 
-// Limits of a scope: more is a mistake or an attack.
-const (
-	maxPatterns = 64
-	maxPattern  = 256 // bytes
-)
+// MaxPatterns bounds a scope: more is a mistake or an attack.
+const MaxPatterns = 64
+
+// maxPattern bounds one pattern, in bytes.
+const maxPattern = 256
 
 // ParseScope checks patterns. A pattern is a container's name, or
 // `label:KEY=VALUE`, or `project:NAME`, in which `*` stands for any run of
-// characters. Upper and lower case differ, as they do for the engine.
+// characters. `label=KEY=VALUE`, as Docker's own filters have it, is the same as
+// with a colon. Upper and lower case differ, as they do for the engine.
 func ParseScope(patterns []string) (Scope, error) {
-	if len(patterns) > maxPatterns {
-		return Scope{}, fmt.Errorf("%d patterns: at most %d", len(patterns), maxPatterns)
+	if len(patterns) > MaxPatterns {
+		return Scope{}, fmt.Errorf("%d patterns: at most %d", len(patterns), MaxPatterns)
 	}
 	scope := Scope{source: append([]string(nil), patterns...)}
 	for _, text := range patterns {
@@ -47,6 +48,13 @@ func ParseScope(patterns []string) (Scope, error) {
 		scope.patterns = append(scope.patterns, p)
 	}
 	return scope, nil
+}
+
+// CheckPattern says what is wrong with one pattern, without repeating it: it may
+// be a secret that somebody put into the wrong line.
+func CheckPattern(text string) error {
+	_, err := parsePattern(text)
+	return err
 }
 
 // Contains reports whether a target lies inside. A scope that was parsed from
@@ -85,6 +93,9 @@ func parsePattern(text string) (pattern, error) {
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return pattern{}, errors.New("must not contain blanks or control characters")
+	}
+	if filter, ok := strings.CutPrefix(text, "label="); ok {
+		text = "label:" + filter
 	}
 	kind, rest, prefixed := strings.Cut(text, ":")
 	switch {
