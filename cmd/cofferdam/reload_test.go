@@ -40,11 +40,18 @@ func (f configFile) text() string {
 		"  allowed_admins_ids: " + list(f.admins) + "\n" +
 		"  allowed_chat_ids: " + list(f.allowed) + "\n" +
 		"  auth_salt: " + reloadSalt + "\n" +
-		"  containers: {" + f.containers + "}\n" +
+		f.restrictions() +
 		"chat_id: {global_chat_id: " + list(f.groups) + "}\n" +
 		"docker: {host: [" + f.docker + "]}\n" +
 		"telegram: {api_url: " + f.api + ", flood: {overall: 0, chat: 0, group: 0}}\n" +
 		"modules:\n  grants: {" + f.grants + "}\n  limits: {" + f.limits + "}\n" + f.further + f.hook
+}
+
+func (f configFile) restrictions() string {
+	if f.containers == "" {
+		return ""
+	}
+	return "  containers: {" + f.containers + "}\n"
 }
 
 // reloadable is a bot in this process whose config file can be changed.
