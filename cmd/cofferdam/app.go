@@ -58,6 +58,9 @@ type options struct {
 	// bot without A8, and with modules compiled into the host.
 	userLimit *ratelimit.Window[int64]
 	load      func([]hostcall.Operation) loader
+	// dockerFresh is docker.Config.Fresh: what tests look at changes faster than
+	// people can see.
+	dockerFresh time.Duration
 	// now is the clock by which updates, buttons, codes and deletions age; nil:
 	// the real one.
 	now func() time.Time
@@ -163,8 +166,8 @@ func (a *app) openStore(_ context.Context, o options) (err error) {
 
 // openDocker makes the client. An engine that is not there is no reason to
 // stop, unless the operator wants it so.
-func (a *app) openDocker(ctx context.Context, _ options) (err error) {
-	a.docker, err = docker.New(docker.Config{Hosts: a.cfg.Docker.Host, Debug: a.cfg.Docker.DebugDockerClient}, a.log.Named("docker"))
+func (a *app) openDocker(ctx context.Context, o options) (err error) {
+	a.docker, err = docker.New(docker.Config{Hosts: a.cfg.Docker.Host, Debug: a.cfg.Docker.DebugDockerClient, Fresh: o.dockerFresh}, a.log.Named("docker"))
 	if err != nil {
 		return exitWith(exitConfig, err)
 	}

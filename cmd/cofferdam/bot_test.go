@@ -88,7 +88,8 @@ func newBot(t testing.TB, changes ...setup) *bot {
 		log:      newLogger(b.log, "DEBUG", "json", scrubber),
 		scrub:    scrubber,
 		// Conversations are quicker than people.
-		userLimit: ratelimit.New[int64](100_000, time.Second, usersAtMost),
+		userLimit:   ratelimit.New[int64](100_000, time.Second, usersAtMost),
+		dockerFresh: -1,
 	}
 	if os.Getenv(testMode) == "webhook" {
 		byWebhook(b)

@@ -129,7 +129,7 @@ func (c *Client) Act(ctx context.Context, host, id, act string) (abi.ContainerDo
 	if err != nil {
 		return abi.ContainerDone{}, err
 	}
-	w, err := c.begun(ctx, e, id, act)
+	w, err := c.begun(ctx, e, id, act, o.give)
 	if err != nil {
 		return abi.ContainerDone{}, err
 	}
@@ -257,7 +257,7 @@ type works struct {
 }
 
 // begun gives the order to the engine.
-func (c *Client) begun(ctx context.Context, e *endpoint, id, act string) (*work, error) {
+func (c *Client) begun(ctx context.Context, e *endpoint, id, act string, give func(context.Context, *client.Client, string) error) (*work, error) {
 	if err := c.works.enter(); err != nil {
 		return nil, err
 	}
@@ -269,8 +269,9 @@ func (c *Client) begun(ctx context.Context, e *endpoint, id, act string) (*work,
 		defer cancel()
 		defer unbind()
 		err := e.order(noting(ctx, w.status), act, func(ctx context.Context, cli *client.Client) error {
-			return orders[act].give(ctx, cli, id)
+			return give(ctx, cli, id)
 		})
+		c.changed(e, id)
 		select {
 		case w.result <- err:
 		case <-w.left:
@@ -297,6 +298,12 @@ func (w *work) wait(ctx context.Context) (err error, finished bool) {
 	}
 	close(w.left)
 	return nil, false
+}
+
+// changed lets the next view ask the engine again.
+func (c *Client) changed(e *endpoint, id string) {
+	c.listed.outdate(e.name)
+	c.measured.outdate(e.name + "/" + id)
 }
 
 func (w *works) enter() error {

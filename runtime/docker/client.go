@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -36,6 +37,9 @@ type Config struct {
 	// SampleInterval is the least time between the two samples of Stats; 0:
 	// 250 ms.
 	SampleInterval time.Duration
+	// Fresh is for how long a list or statistics may be given again, to anybody; 0:
+	// [DefaultFresh], less: never.
+	Fresh time.Duration
 	// Self is the full id of the container that the bot runs in, which nothing
 	// is done to (E6); empty: what the kernel says of this process.
 	Self string
@@ -48,6 +52,8 @@ type Client struct {
 	endpoints []*endpoint
 	names     []string
 	samples   samples
+	listed    *shared[[]container.Summary] // by endpoint
+	measured  *shared[abi.ContainerStats]  // by endpoint and id
 	self      self
 	works     works
 	closed    atomic.Bool
@@ -69,6 +75,11 @@ func New(cfg Config, log *zap.Logger) (*Client, error) {
 		names:    hostNames(addresses),
 		self:     self{id: cfg.Self},
 	}
+	fresh := cfg.Fresh
+	if fresh == 0 {
+		fresh = DefaultFresh
+	}
+	c.listed, c.measured = newShared[[]container.Summary](fresh), newShared[abi.ContainerStats](fresh)
 	if cfg.Self == "" {
 		c.self = findSelf()
 	}

@@ -96,6 +96,9 @@ func newClient(t testing.TB, url ...string) *Client {
 
 func newClientWith(t testing.TB, cfg Config) *Client {
 	t.Helper()
+	if cfg.Fresh == 0 {
+		cfg.Fresh = -1 // tests are quicker than people
+	}
 	c, err := New(cfg, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,8 @@ const MaxPage = 1000
 
 // List returns those containers of an engine that keep admits, running ones
 // first, then by name. The totals count them all; Offset and Count cut a page
-// out of them, of at most [MaxPage]. A nil keep admits none.
+// out of them, of at most [MaxPage]. A nil keep admits none. The engine is asked
+// once for all that is listed within [Config.Fresh].
 func (c *Client) List(ctx context.Context, q abi.ContainerQuery, keep Keep) (abi.ContainerList, error) {
 	if q.Offset < 0 || q.Count < 0 {
 		return abi.ContainerList{}, fail(abi.Invalid, "A page cannot start or end before the list.", nil)
@@ -29,15 +30,26 @@ func (c *Client) List(ctx context.Context, q abi.ContainerQuery, keep Keep) (abi
 		return abi.ContainerList{}, err
 	}
 	defer cancel()
-	var all []container.Summary
-	err = e.ask(ctx, "list", func(cli *client.Client) (err error) {
-		all, err = cli.ContainerList(ctx, container.ListOptions{All: true})
-		return err
-	})
+	all, err := c.all(ctx, e)
 	if err != nil {
 		return abi.ContainerList{}, err
 	}
-	return page(narrow(all, keep), q.Offset, q.Count), nil
+	return page(narrow(all, q.Image, keep), q.Offset, q.Count), nil
+}
+
+// all is every container of an engine. Callers share it, and change nothing.
+func (c *Client) all(ctx context.Context, e *endpoint) ([]container.Summary, error) {
+	all, err := c.listed.get(ctx, e.name, func(ctx context.Context) (all []container.Summary, err error) {
+		err = e.ask(ctx, "list", func(cli *client.Client) (err error) {
+			all, err = cli.ContainerList(ctx, container.ListOptions{All: true})
+			return err
+		})
+		return all, err
+	})
+	if err != nil && codeOf(err) == abi.Internal { // the caller's own end, while another was asking
+		err = e.explain(ctx, "list", err)
+	}
+	return all, err
 }
 
 // row is a container that the caller may see, under the name it goes by.
@@ -46,12 +58,16 @@ type row struct {
 	summary *container.Summary
 }
 
-// narrow keeps what the caller may see, in the order of the list. A container
-// without a proper id cannot be addressed, so it is left out.
-func narrow(all []container.Summary, keep Keep) []row {
+// narrow keeps what the caller may see, in the order of the list, of one image if
+// that is given. A container without a proper id cannot be addressed, so it is
+// left out.
+func narrow(all []container.Summary, image string, keep Keep) []row {
 	rows := make([]row, 0, len(all))
 	for i := range all {
 		s := &all[i]
+		if image != "" && s.ImageID != image {
+			continue
+		}
 		r := row{name: primaryName(s.Names), summary: s}
 		if isID(s.ID) && allows(keep, r.name, s.Labels) {
 			rows = append(rows, r)

@@ -42,14 +42,26 @@ func (c *Client) Stats(ctx context.Context, ref abi.ContainerRef, keep Keep) (ab
 	if got.State == nil || !got.State.Running {
 		return abi.ContainerStats{}, notRunning(name, nil)
 	}
-	from, to, err := c.twoSamples(ctx, e, got.ID)
-	if err != nil {
-		return abi.ContainerStats{}, err
+	return c.measure(ctx, e, got.ID, name)
+}
+
+// measure returns what the container with that id uses, once for all who ask
+// within [Config.Fresh].
+func (c *Client) measure(ctx context.Context, e *endpoint, id, name string) (abi.ContainerStats, error) {
+	stats, err := c.measured.get(ctx, e.name+"/"+id, func(ctx context.Context) (abi.ContainerStats, error) {
+		from, to, err := c.twoSamples(ctx, e, id)
+		if err != nil {
+			return abi.ContainerStats{}, err
+		}
+		if to.Read.IsZero() || to.PidsStats.Current == 0 && to.MemoryStats.Usage == 0 {
+			return abi.ContainerStats{}, notRunning(name, nil) // it ended meanwhile
+		}
+		return statsOf(from, to), nil
+	})
+	if err != nil && codeOf(err) == abi.Internal {
+		err = e.explain(ctx, "stats", err)
 	}
-	if to.Read.IsZero() || to.PidsStats.Current == 0 && to.MemoryStats.Usage == 0 {
-		return abi.ContainerStats{}, notRunning(name, nil) // it ended meanwhile
-	}
-	return statsOf(from, to), nil
+	return stats, err
 }
 
 func notRunning(name string, cause error) *Error {
@@ -203,8 +215,8 @@ type samples struct {
 }
 
 const (
-	maxSamples = 256
-	recent     = 10 * time.Second // a longer window would not be "now"
+	maxSamples = 2048
+	recent     = 15 * time.Second // a longer window would not be "now"
 )
 
 // swap stores a sample and returns the one before, if a window from there to
