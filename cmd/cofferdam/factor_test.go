@@ -145,7 +145,7 @@ func (s scene) managing(c *clock) []setup {
 		scope := []string{"label:test=" + s.mark}
 		b.cfg.Modules.Grants["manage"] = grants("docker.info", scope, "docker.containers.list", "docker.containers.inspect",
 			"docker.containers.start", "docker.containers.stop", "docker.containers.restart", "docker.containers.pause",
-			"docker.containers.unpause", "docker.containers.kill", "docker.containers.remove")
+			"docker.containers.unpause", "docker.containers.kill", "docker.containers.remove", "docker.containers.rename")
 	}}
 }
 

@@ -5,54 +5,33 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
-// act is one thing that can be done to a container.
+// act is one thing that can be done to a container with a tap.
 type act struct {
+	texts.Act
 	name   string // of the action
-	label  string
 	style  string
 	states []string // that it fits
 	do     func(sdk.Host, abi.ContainerRef) (abi.ContainerDone, error)
-	// done and already say how it ended, in one sentence each.
-	done, already string
 }
 
 // acts are in the order of their buttons. Danger is what can lose a container's
 // work.
 var acts = []act{
-	{
-		name: abi.ActStart, label: "▶️ Start", style: abi.ButtonSuccess, states: []string{"exited", "created"},
-		do: sdk.Host.StartContainer, done: "It was started.", already: "It was running already.",
-	},
-	{
-		name: abi.ActUnpause, label: "▶️ Unpause", style: abi.ButtonSuccess, states: []string{"paused"},
-		do: sdk.Host.UnpauseContainer, done: "It goes on.", already: "It was not paused.",
-	},
-	{
-		name: abi.ActStop, label: "⏹ Stop", style: abi.ButtonDanger, states: []string{"running", "restarting"},
-		do: sdk.Host.StopContainer, done: "It was stopped.", already: "It did not run.",
-	},
-	{
-		name: abi.ActRestart, label: "🔁 Restart", style: abi.ButtonDanger, states: []string{"running"},
-		do: sdk.Host.RestartContainer, done: "It was restarted.", already: "Nothing had to be done.",
-	},
-	{
-		name: abi.ActPause, label: "⏸ Pause", states: []string{"running"},
-		do: sdk.Host.PauseContainer, done: "It was paused.", already: "It was paused already.",
-	},
-	{
-		name: abi.ActKill, label: "💥 Kill", style: abi.ButtonDanger, states: []string{"running", "paused", "restarting"},
-		do: sdk.Host.KillContainer, done: "It was killed.", already: "It did not run.",
-	},
-	{
-		name: abi.ActRemove, label: "🗑 Remove", style: abi.ButtonDanger, states: []string{"exited", "created", "dead"},
-		do: sdk.Host.RemoveContainer, done: "It was removed. Its volumes are still there.", already: "It was gone already.",
-	},
+	{texts.ManageStart, abi.ActStart, abi.ButtonSuccess, []string{"exited", "created"}, sdk.Host.StartContainer},
+	{texts.ManageUnpause, abi.ActUnpause, abi.ButtonSuccess, []string{"paused"}, sdk.Host.UnpauseContainer},
+	{texts.ManageStop, abi.ActStop, abi.ButtonDanger, []string{"running", "restarting"}, sdk.Host.StopContainer},
+	{texts.ManageRestart, abi.ActRestart, abi.ButtonDanger, []string{"running"}, sdk.Host.RestartContainer},
+	{texts.ManagePause, abi.ActPause, abi.ButtonPlain, []string{"running"}, sdk.Host.PauseContainer},
+	{texts.ManageKill, abi.ActKill, abi.ButtonDanger, []string{"running", "paused", "restarting"}, sdk.Host.KillContainer},
+	{texts.ManageRemove, abi.ActRemove, abi.ButtonDanger, []string{"exited", "created", "dead"}, sdk.Host.RemoveContainer},
 }
 
-// fitting has a button for each act that the state permits, two in a row.
-func fitting(p place, id, state string) (rows [][]sdk.Button) {
+// fitting has a button for each act that the state permits, two in a row. The
+// name goes along for the line that says what is under way.
+func fitting(p place, id, name, state string) (rows [][]sdk.Button) {
 	n := 0
 	for _, a := range acts {
 		if !slices.Contains(a.states, state) {
@@ -61,7 +40,7 @@ func fitting(p place, id, state string) (rows [][]sdk.Button) {
 		if n%2 == 0 {
 			rows = append(rows, nil)
 		}
-		b := p.button(a.label, a.name, "id", id)
+		b := p.button(a.Label, a.name, "id", id, "name", sdk.Line(name, maxName))
 		b.Style = a.style
 		rows[n/2] = append(rows[n/2], b)
 		n++
@@ -75,26 +54,34 @@ func (a act) handle(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
+	if name := req.Arg("name"); name != "" {
+		host.Progress(a.Under(sdk.Line(name, maxName)))
+	}
 	done, err := a.do(host, abi.ContainerRef{Host: p.host, ID: id})
 	if err != nil {
 		// Not "try again": first look how it is.
 		return away(req, err, ways(p, id))
 	}
-	sentence := a.done
-	switch {
-	case done.Pending:
-		sentence = "⏳ Docker still works on it: refresh to see how it ends."
-	case done.Unchanged:
-		sentence = a.already
-	}
 	state := done.State
 	if state == "" {
-		state = "gone"
+		state = texts.ManageGone
 	}
-	fields := append([]sdk.Field{sdk.Is("State", sdk.Plain(sdk.Line(state, maxWord)))}, hostField(p)...)
-	reply := view(req, p, id, done.Name, done.State, sdk.Text(sdk.Plain(sentence)), sdk.Fields(fields...))
+	fields := append([]sdk.Field{sdk.Is(texts.ManageState, sdk.Plain(sdk.Line(state, maxWord)))}, hostField(p)...)
+	reply := view(req, p, id, done.Name, done.State, sdk.Text(sdk.Plain(ending(a.Act, done))), sdk.Fields(fields...))
 	if done.State == "" && !done.Pending {
-		reply.Keyboard = [][]sdk.Button{sdk.Row(p.back(), toContainers)}
+		// There is no page of it to go back to.
+		reply.Keyboard = [][]sdk.Button{sdk.Row(p.list(), toContainers)}
 	}
 	return reply, nil
+}
+
+// ending says in a sentence how it ended.
+func ending(a texts.Act, done abi.ContainerDone) string {
+	switch {
+	case done.Pending:
+		return texts.ManageWorking
+	case done.Unchanged:
+		return a.Already
+	}
+	return a.Done
 }

@@ -8,13 +8,14 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // Module returns the command of this module, its views, and its acts.
 func Module() sdk.Module {
 	m := sdk.Module{
-		Commands: map[string]sdk.Handler{"manage": manage},
-		Actions:  map[string]sdk.Handler{"list": list, "show": show},
+		Commands: map[string]sdk.Handler{"manage": manage, "rename": rename},
+		Actions:  map[string]sdk.Handler{"list": list, "show": show, "rename": renaming},
 	}
 	for _, a := range acts {
 		m.Actions[a.name] = a.handle
@@ -47,8 +48,9 @@ const (
 )
 
 var (
-	errBroken = sdk.Fail(abi.Invalid, "This button makes no sense any more. Send /manage for a new list.")
-	errName   = sdk.Fail(abi.Invalid, "Send /manage with a container's name, or alone for the list.")
+	errBroken = sdk.Fail(abi.Invalid, texts.ManageBroken)
+	errName   = sdk.Fail(abi.Invalid, texts.ManageName)
+	errRename = sdk.Fail(abi.Invalid, texts.RenameUsage)
 )
 
 // placeOf reads the arguments of a button; a command begins at the first page
@@ -93,11 +95,15 @@ func (p place) button(label, action string, args ...string) sdk.Button {
 	return sdk.Do(label, action, args...)
 }
 
-// back leads to the list that the user came from.
-func (p place) back() sdk.Button { return p.button("⬅️ Back", "list") }
+// list leads to this module's list.
+func (p place) list() sdk.Button { return p.button(texts.Back, "list") }
+
+// back leads to where the user came from, such as the container's page of the
+// other module; else to this module's list.
+func (p place) back() sdk.Button { return sdk.Back(p.list()) }
 
 // toContainers leads to the other module's list.
-var toContainers = sdk.Run("📦 Containers", "containers")
+var toContainers = sdk.Run(texts.ManageContainers, "containers")
 
 // hostRows are buttons that switch to another endpoint; none if there is only
 // one.

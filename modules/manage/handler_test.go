@@ -29,6 +29,7 @@ type docker struct {
 	done       abi.ContainerDone
 	err        error
 	asked      []abi.ContainerRef // of what
+	renamed    string             // to what
 }
 
 func holding(states ...string) *docker {
@@ -75,6 +76,10 @@ func (d *docker) fake() *sdk.Fake {
 		}
 		return abi.ContainerDetails{}, sdk.Fail(abi.NotFound, "There is no such container (any more).")
 	})
+	sdk.Answer(fake, abi.OpContainerRename, func(q abi.ContainerRename) (abi.ContainerDone, error) {
+		d.asked, d.renamed = append(d.asked, abi.ContainerRef{Host: q.Host, ID: q.ID}), q.To
+		return d.done, d.err
+	})
 	for _, op := range operations {
 		sdk.Answer(fake, op, func(ref abi.ContainerRef) (abi.ContainerDone, error) {
 			d.asked = append(d.asked, ref)
@@ -86,6 +91,12 @@ func (d *docker) fake() *sdk.Fake {
 
 func typed(text string) sdk.Request {
 	return sdk.Request{Command: "manage", Text: text, Time: noon, Actor: abi.Actor{Role: abi.RoleAdmin}}
+}
+
+func renamed(text string) sdk.Request {
+	req := typed(text)
+	req.Command = "rename"
+	return req
 }
 
 func tap(action string, args ...string) sdk.Request {
@@ -134,6 +145,12 @@ func TestReplies(t *testing.T) {
 		{"kill", holding().ending(abi.ContainerDone{State: "exited"}), tap("kill", "id", id(0))},
 		{"remove", holding().ending(gone), tap("remove", "id", id(0), "page", "2")},
 		{"remove-pending", holding().ending(abi.ContainerDone{State: "removing", Pending: true}), tap("remove", "id", id(0))},
+		{"rename", holding("running").ending(abi.ContainerDone{State: "running"}), renamed("web-old Web_00")},
+		{"rename-on-another-host", holding("exited").ending(abi.ContainerDone{State: "exited"}), renamed("web-old@edge Web_00")},
+		{"rename-unchanged", holding("running").ending(abi.ContainerDone{State: "running", Unchanged: true}), renamed("Web_00 Web_00")},
+		{"rename-taken", holding("running").failing(abi.Conflict, "Another container is called db already."), renamed("web db")},
+		{"rename-how", holding("running"), tap("rename", "id", id(0), "host", "edge", "page", "2")},
+		{"rename-gone", holding("running"), tap("rename", "id", id(7))},
 		{"remove-not-there", holding().failing(abi.NotFound, "There is no such container (any more)."), tap("remove", "id", id(0))},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -160,7 +177,7 @@ func TestOnlyWhatFitsIsOffered(t *testing.T) {
 		"new word":   "",
 	} {
 		var got []string
-		for _, row := range fitting(place{page: 1}, id(0), state) {
+		for _, row := range fitting(place{page: 1}, id(0), "web", state) {
 			for _, b := range row {
 				name := b.Action
 				if b.Style == abi.ButtonDanger {
@@ -181,12 +198,15 @@ func TestAnActAsksItsOwnOperationOnce(t *testing.T) {
 	for act, op := range operations {
 		d := holding().ending(abi.ContainerDone{State: "running"})
 		fake := d.fake()
-		reply, err := Module().Handle(fake.Host(), tap(act, "id", id(3), "host", "edge"))
+		reply, err := Module().Handle(fake.Host(), tap(act, "id", id(3), "host", "edge", "name", "web"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := fake.Calls(); !slices.Equal(got, []string{op}) || d.asked[0] != (abi.ContainerRef{Host: "edge", ID: id(3)}) {
 			t.Errorf("%s calls %q about %+v", act, got, d.asked)
+		}
+		if steps := fake.Steps(); len(steps) != 1 || !strings.HasSuffix(steps[0], "ing web") {
+			t.Errorf("%s: who waits is shown %q", act, steps)
 		}
 		for _, row := range reply.Keyboard {
 			for _, b := range row {
@@ -285,5 +305,34 @@ func TestHostileWordsStayInTheirLine(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestWhatIsTypedToRename(t *testing.T) {
+	for text, want := range map[string]abi.ContainerRef{
+		"web db": {ID: "web"}, " web\t db ": {ID: "web"}, "web@edge db": {Host: "edge", ID: "web"}, id(0) + " db": {ID: id(0)},
+	} {
+		d := holding("running").ending(abi.ContainerDone{State: "running"})
+		if _, err := Module().Handle(d.fake().Host(), renamed(text)); err != nil || d.asked[0] != want || d.renamed != "db" {
+			t.Errorf("%q: %+v to %q, %v", text, d.asked, d.renamed, err)
+		}
+	}
+	for _, text := range []string{"", "web", "web db x", "@edge db", "@ db", "web@" + strings.Repeat("h", 65) + " db"} {
+		d := holding("running")
+		if _, err := Module().Handle(d.fake().Host(), renamed(text)); sdk.CodeOf(err) != abi.Invalid || d.asked != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestALongNameStillHasAWayBack: a button carries 128 bytes.
+func TestALongNameStillHasAWayBack(t *testing.T) {
+	for _, name := range []string{strings.Repeat("n", 128), strings.Repeat("n", 129), "a\u202eb"} {
+		d := holding("running").failing(abi.Conflict, "It is so.")
+		reply, err := Module().Handle(d.fake().Host(), renamed(name+" db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Fits(t, Module(), reply)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 const perPage = 10
@@ -17,7 +18,7 @@ func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	hosts := endpoints(host)
 	found, p, err := fetch(host, p)
 	if err != nil {
-		again := sdk.Row(p.button("🔄 Try again", "list"), toContainers)
+		again := sdk.Row(p.button(texts.ManageTryAgain, "list"), toContainers)
 		return away(req, err, append(hostRows(hosts, p), again)...)
 	}
 	keyboard := [][]sdk.Button{}
@@ -30,31 +31,27 @@ func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}
 	keyboard = append(keyboard, hostRows(hosts, p)...)
 	return sdk.Reply{
-		Blocks:   []sdk.Block{sdk.Heading(heading(found, hosts, p, last)), sdk.Text(sdk.Plain(lead(found))), sdk.AsOf(req)},
-		Keyboard: append(keyboard, sdk.Row(p.button("🔄 Refresh", "list"), toContainers)),
+		Blocks:   []sdk.Block{sdk.Heading(texts.ManageHeading(found.Total, onHost(hosts, p), p.page, last)), sdk.Text(sdk.Plain(lead(found))), sdk.AsOf(req)},
+		Keyboard: append(keyboard, sdk.Row(p.button(texts.Refresh, "list"), toContainers)),
 	}, nil
 }
 
-func heading(found abi.ContainerList, hosts []string, p place, last int) string {
-	text := "⚙️ Manage " + sdk.Count(found.Total, "container")
+// onHost is the endpoint's name, if there are several.
+func onHost(hosts []string, p place) string {
 	switch {
 	case len(hosts) < 2:
+		return ""
 	case p.host == "":
-		text += " on " + sdk.Line(hosts[0], maxHostName)
-	default:
-		text += " on " + p.host
+		return sdk.Line(hosts[0], maxHostName)
 	}
-	if last > 1 {
-		text += ", page " + strconv.Itoa(p.page) + " of " + strconv.Itoa(last)
-	}
-	return text
+	return p.host
 }
 
 func lead(found abi.ContainerList) string {
 	if found.Total == 0 {
-		return "There is nothing to manage."
+		return texts.ManageNothing
 	}
-	return strconv.Itoa(found.Running) + " of them running. Which one?"
+	return texts.ManageRunning(found.Running)
 }
 
 // fetch returns p's page, or the last one if the list has become shorter than

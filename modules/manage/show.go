@@ -3,6 +3,7 @@ package manage
 import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // Bounds of what an engine says, far above what real ones do.
@@ -20,22 +21,23 @@ func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	return page(host, req, p, id)
 }
 
-// page shows the container that ref names, with what can be done to it.
-func page(host sdk.Host, req sdk.Request, p place, ref string) (sdk.Reply, error) {
+// page shows the container that ref names, with what can be done to it, below
+// what came before.
+func page(host sdk.Host, req sdk.Request, p place, ref string, before ...sdk.Block) (sdk.Reply, error) {
 	c, err := host.Container(abi.ContainerRef{Host: p.host, ID: ref})
 	if err != nil {
 		row := sdk.Row(p.back(), toContainers)
 		if req.Action != "" {
-			row = append(sdk.Row(p.button("🔄 Try again", "show", "id", ref)), row...)
+			row = append(sdk.Row(p.button(texts.ManageTryAgain, "show", "id", ref)), row...)
 		}
 		return away(req, err, row)
 	}
 	fields := []sdk.Field{
-		sdk.Is("State", sdk.Plain(sdk.Line(c.State, maxWord))),
-		sdk.Is("Image", sdk.Code(sdk.Line(c.Image, maxImage))),
-		sdk.Is("Id", sdk.Code(c.ID[:min(len(c.ID), 12)])),
+		sdk.Is(texts.ManageState, sdk.Plain(sdk.Line(c.State, maxWord))),
+		sdk.Is(texts.ManageImage, sdk.Code(sdk.Line(c.Image, maxImage))),
+		sdk.Is(texts.ManageID, sdk.Code(c.ID[:min(len(c.ID), 12)])),
 	}
-	return view(req, p, c.ID, c.Name, c.State, sdk.Fields(append(fields, hostField(p)...)...)), nil
+	return view(req, p, c.ID, c.Name, c.State, append(before, sdk.Fields(append(fields, hostField(p)...)...))...), nil
 }
 
 // view is a container's page around what body says.
@@ -43,8 +45,16 @@ func view(req sdk.Request, p place, id, name, state string, body ...sdk.Block) s
 	blocks := []sdk.Block{sdk.HeadingOf(sdk.Plain(mark(state)+" "), sdk.Code(sdk.Line(name, maxName)))}
 	return sdk.Reply{
 		Blocks:   append(append(blocks, body...), sdk.AsOf(req)),
-		Keyboard: append(fitting(p, id, state), ways(p, id)),
+		Keyboard: append(append(fitting(p, id, name, state), naming(p, id, state)...), ways(p, id)),
 	}
+}
+
+// naming offers another name to what is not on its way out.
+func naming(p place, id, state string) [][]sdk.Button {
+	if state == "" || state == "removing" {
+		return nil
+	}
+	return [][]sdk.Button{sdk.Row(p.button(texts.ManageRename.Label, "rename", "id", id))}
 }
 
 // hostField names the endpoint, where there may be several.
@@ -52,10 +62,10 @@ func hostField(p place) []sdk.Field {
 	if p.host == "" {
 		return nil
 	}
-	return []sdk.Field{sdk.Is("Host", sdk.Code(p.host))}
+	return []sdk.Field{sdk.Is(texts.ManageHost, sdk.Code(p.host))}
 }
 
 // ways lead on from a container's page.
 func ways(p place, id string) []sdk.Button {
-	return sdk.Row(p.button("🔄 Refresh", "show", "id", id), p.back(), toContainers)
+	return sdk.Row(p.button(texts.Refresh, "show", "id", id), p.back(), toContainers)
 }
