@@ -327,7 +327,7 @@ func (a *app) openPipeline(_ context.Context, o options) error {
 func policy(cfg *config.Config) access.Policy {
 	return access.Policy{
 		Users: cfg.AccessControl.AllowedUserIDs, Admins: cfg.AccessControl.AllowedAdminsIDs,
-		Chats: cfg.AccessControl.AllowedChatIDs, GroupChats: cfg.ChatID.GlobalChatID,
+		Chats: cfg.AccessControl.AllowedChatIDs, GroupChats: cfg.ChatID.IDs(),
 	}
 }
 

@@ -30,11 +30,11 @@ func (a *app) openFactors(_ context.Context, o options) (err error) {
 		return err
 	}
 	a.notices = notice.New(notice.Config{
-		Send: func(ctx context.Context, user int64, text string) error {
-			_, err := a.sender.Send(ctx, chat.Address{Chat: user}, chat.Message{Text: text})
+		Send: func(ctx context.Context, to notice.Chat, text string) error {
+			_, err := a.sender.Send(ctx, chat.Address{Chat: to.ID, Thread: to.Topic, Group: to.ID < 0}, chat.Message{Text: text})
 			return err
 		},
-		Admins: a.met.admins, Table: a.store.Table(store.Notices), Now: o.now, Log: a.log.Named("notice"),
+		Admins: a.met.admins, Chats: a.met.chats, Table: a.store.Table(store.Notices), Now: o.now, Log: a.log.Named("notice"),
 	})
 	return nil
 }

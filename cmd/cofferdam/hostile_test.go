@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 )
 
@@ -165,7 +166,7 @@ func TestOnlyWhatAPersonTypedRuns(t *testing.T) {
 	b := newBot(t, onDisk, quick, func(b *bot) {
 		b.cfg.AccessControl.AllowedUserIDs = append(b.cfg.AccessControl.AllowedUserIDs,
 			otherBot, emulator.AnonymousAdminID, emulator.ChannelBotID, emulator.ServiceID)
-		b.cfg.ChatID.GlobalChatID = append(b.cfg.ChatID.GlobalChatID, channel)
+		b.cfg.ChatID.GlobalChatID = append(b.cfg.ChatID.GlobalChatID, config.Chat{ID: channel})
 	})
 	b.world.AddUser(emulator.User{ID: otherBot, FirstName: "Other", IsBot: true})
 	b.world.AddGroup(emulator.Group{ID: group, Title: "Operations", Members: []int64{admin, user, otherBot}})

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/runtime/notice"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
 	"github.com/cofferdam-bot/cofferdam/security/access"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
@@ -95,18 +96,24 @@ type met struct {
 	outdated outdated
 }
 
-// people is who may use the bot, and how far each reaches: they change at the
-// same moment, so that nobody is let in without his restriction.
+// people is who may use the bot, how far each reaches, and which chats are told
+// of its work: they change at the same moment, so that nobody is let in without
+// his restriction.
 type people struct {
 	access.Lists
 	reaches capability.Reaches
+	chats   []notice.Chat
 }
 
 func peopleOf(cfg *config.Config) people {
 	// A pattern that cannot be read was refused with the config; here it would
 	// leave its user with nothing.
 	reaches, _ := capability.NewReaches(cfg.AccessControl.Reach())
-	return people{access.New(policy(cfg)), reaches}
+	p := people{Lists: access.New(policy(cfg)), reaches: reaches}
+	for _, chat := range cfg.ChatID.GlobalChatID {
+		p.chats = append(p.chats, notice.Chat{ID: chat.ID, Topic: chat.Topic})
+	}
+	return p
 }
 
 func newMet(p people) *met {
@@ -128,6 +135,9 @@ func (m *met) Decide(user, chat int64, private bool) access.Decision {
 
 // admins are those of the lists now.
 func (m *met) admins() []int64 { return m.people.Load().Admins() }
+
+// chats are the notification chats now.
+func (m *met) chats() []notice.Chat { return m.people.Load().chats }
 
 // reach is how far a user reaches now.
 func (m *met) reach(user int64) capability.Reach { return m.people.Load().reaches.Of(user) }

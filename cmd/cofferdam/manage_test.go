@@ -111,7 +111,9 @@ func TestActsThatAreDoneAlreadyAndThatTakeLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.confirm("Stop", name("quick"))
-	p.await(func([]emulator.Message) bool { return strings.Contains(p.message(view.ID).Text, "It was stopped already.") })
+	p.await(func([]emulator.Message) bool {
+		return strings.Contains(p.message(view.ID).Text, "It was stopped already.")
+	})
 	p.expect(p.message(view.ID), "State: exited")
 	view = p.tapsOn(view.ID, "▶️ Start")
 	p.expect(view, "It was started.", "State: running")
@@ -124,7 +126,9 @@ func TestActsThatAreDoneAlreadyAndThatTakeLong(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.confirm("Restart", name("deaf"))
-	p.await(func([]emulator.Message) bool { return strings.Contains(p.message(view.ID).Text, "Docker still works on it") })
+	p.await(func([]emulator.Message) bool {
+		return strings.Contains(p.message(view.ID).Text, "Docker still works on it")
+	})
 	if took := time.Since(began); took < 5*time.Second {
 		t.Errorf("patience ended after %v", took)
 	}

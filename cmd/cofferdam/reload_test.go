@@ -344,7 +344,7 @@ func TestReloadedKeysAreKeys(t *testing.T) {
 	now := *old
 	now.AccessControl.AllowedUserIDs, now.AccessControl.AllowedAdminsIDs, now.AccessControl.AllowedChatIDs = []int64{1}, []int64{1}, []int64{1}
 	now.AccessControl.Containers = map[string][]string{"1": {"web"}}
-	now.ChatID.GlobalChatID = []int64{-1}
+	now.ChatID.GlobalChatID = []config.Chat{{ID: -1}}
 	now.Modules.Grants, now.Modules.Limits = map[string][]config.Grant{"x": nil}, map[string]config.Limits{"x": {}}
 	if keys := restartKeys(old, &now); len(keys) > 0 {
 		t.Errorf("a restart is asked for %v", keys)

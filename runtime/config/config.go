@@ -65,8 +65,8 @@ type TOTP struct {
 
 // ChatID holds the chats that get notifications.
 type ChatID struct {
-	// GlobalChatID are chat ids: positive for a private chat, negative for a group.
-	GlobalChatID []int64 `koanf:"global_chat_id"`
+	// GlobalChatID are chats, each written as its id, or as id/topic for a topic of a group that has topics.
+	GlobalChatID []Chat `koanf:"global_chat_id"`
 }
 
 // Docker says which engines the bot talks to.

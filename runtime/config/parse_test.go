@@ -44,7 +44,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
   allowed_chat_ids: -100
   containers: {11: db, 22: [web-*, "label=team=blue"]}
   totp: {legacy_derivation: yes}
-chat_id: {global_chat_id: [-1, 2]}
+chat_id: {global_chat_id: [-1, 2, "-100123456/45", -100123456/46]}
 docker: {host: [unix:///a, tcp://proxy_1:2375], strict_access: true, debug_docker_client: True}
 webhook_config:
   enabled: true
@@ -80,7 +80,7 @@ log: {level: debug, format: Human}
 		{"allowed_chat_ids", got.AccessControl.AllowedChatIDs, []int64{-100}},
 		{"totp", got.AccessControl.TOTP, TOTP{LegacyDerivation: true}},
 		{"reach", got.AccessControl.Reach(), map[int64][]string{11: {"db"}, 22: {"web-*", "label=team=blue"}}},
-		{"chat_id", got.ChatID, ChatID{GlobalChatID: []int64{-1, 2}}},
+		{"chat_id", got.ChatID, ChatID{GlobalChatID: []Chat{{ID: -1}, {ID: 2}, {-100123456, 45}, {-100123456, 46}}}},
 		{"docker", got.Docker, Docker{[]string{"unix:///a", "tcp://proxy_1:2375"}, true, true}},
 		{"webhook_config", got.Webhook, Webhook{
 			Enabled: true, URL: "bot.example.org", WebhookPort: 8443, LocalPort: 8081, Cert: "/c.pem", CertKey: "/k.pem",
@@ -163,7 +163,7 @@ func TestPyTMBotFileWorksAsItIs(t *testing.T) {
 	if string(c.BotToken.ProdToken) != testToken() || c.BotToken.DevBotToken != "" || string(c.AccessControl.AuthSalt) != testSalt() {
 		t.Error("a token or the salt is not what the file says")
 	}
-	if want := []int64{-1001234567890}; !reflect.DeepEqual(c.ChatID.GlobalChatID, want) {
+	if want := []Chat{{ID: -1001234567890}}; !reflect.DeepEqual(c.ChatID.GlobalChatID, want) {
 		t.Errorf("global_chat_id: got %v, want %v", c.ChatID.GlobalChatID, want)
 	}
 	if want := (Webhook{URL: "bot.example.org", WebhookPort: 8443, LocalPort: 5001}); !reflect.DeepEqual(c.Webhook, want) {

@@ -301,6 +301,21 @@ func TestRefusalsOfWhatIsRequired(t *testing.T) {
 		"everybody among the users": {
 			strings.Replace(minimal(""), "[11, 22]", "[11, 1087968824]", 1),
 			"  line 3: access_control.allowed_user_ids[1]: 1087968824 is the id of every anonymous group admin, not of a person; remove it"},
+		"topics that are none": {
+			minimal("chat_id:\n  global_chat_id:\n    - -100/x\n    - -100/\n    - -100/0\n    - -100/-5\n    - -100/1\n    - 100/5\n    - -100/5/6\n    - /5\n    - x/5\n    - -100/99999999999\n    - -100/05\n"),
+			strings.Join([]string{
+				"  line 8: chat_id.global_chat_id[0]: must be a chat's id, or id/topic, not a text of 6 characters",
+				"  line 9: chat_id.global_chat_id[1]: must be a chat's id, or id/topic, not a text of 5 characters",
+				"  line 10: chat_id.global_chat_id[2]: a topic's number is positive; it is the last number but one in a link to a message of the topic",
+				"  line 11: chat_id.global_chat_id[3]: a topic's number is positive; it is the last number but one in a link to a message of the topic",
+				"  line 12: chat_id.global_chat_id[4]: topic 1 is General, which has no number of its own in Telegram; write the group's id alone",
+				"  line 13: chat_id.global_chat_id[5]: only groups have topics, and their ids are negative; write the chat's id alone",
+				"  line 14: chat_id.global_chat_id[6]: must be a chat's id, or id/topic, not a text of 8 characters",
+				"  line 15: chat_id.global_chat_id[7]: must be a chat's id, or id/topic, not a text of 2 characters",
+				"  line 16: chat_id.global_chat_id[8]: must be a chat's id, or id/topic, not a text of 3 characters",
+				"  line 17: chat_id.global_chat_id[9]: a topic's number is positive; it is the last number but one in a link to a message of the topic",
+				"  line 18: chat_id.global_chat_id[10]: a number begins with 0, which some read as octal; remove the 0",
+			}, "\n")},
 		"a chat id of zero": {
 			minimal("  allowed_chat_ids: 0\nchat_id: {global_chat_id: 0}\n"),
 			"  line 6: access_control.allowed_chat_ids[0]: a chat id is never 0; a group's id is negative, a private chat's is the user's\n" +

@@ -133,7 +133,7 @@ func TestSampleMakesAValidFile(t *testing.T) {
 	}
 	got := SampleInput{
 		Token: c.BotToken.ProdToken, UserIDs: c.AccessControl.AllowedUserIDs, AdminIDs: c.AccessControl.AllowedAdminsIDs,
-		ChatIDs: c.ChatID.GlobalChatID, DockerHosts: c.Docker.Host, Salt: c.AccessControl.AuthSalt,
+		ChatIDs: c.ChatID.IDs(), DockerHosts: c.Docker.Host, Salt: c.AccessControl.AuthSalt,
 	}
 	if !reflect.DeepEqual(got, in) {
 		t.Errorf("what was put in did not come out:\n%#v", got)

@@ -63,7 +63,7 @@ func describeField(sf reflect.StructField) *field {
 // isLeaf reports whether t is read from one value, though it may be a struct.
 func isLeaf(t reflect.Type) bool {
 	switch t {
-	case reflect.TypeFor[netip.Prefix](), reflect.TypeFor[time.Duration](), reflect.TypeFor[Ignored]():
+	case reflect.TypeFor[netip.Prefix](), reflect.TypeFor[time.Duration](), reflect.TypeFor[Chat](), reflect.TypeFor[Ignored]():
 		return true
 	}
 	return t.Kind() != reflect.Struct && t.Kind() != reflect.Slice && t.Kind() != reflect.Map

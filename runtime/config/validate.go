@@ -108,7 +108,7 @@ func (c *Config) checkAccess(r *report) {
 		r.note("access_control.allowed_admins_ids", "nobody is an admin, so nobody may start or stop anything", "")
 	}
 	checkChats(r, "access_control.allowed_chat_ids", access.AllowedChatIDs)
-	checkChats(r, "chat_id.global_chat_id", c.ChatID.GlobalChatID)
+	checkChats(r, "chat_id.global_chat_id", c.ChatID.IDs())
 	checkContainers(r, access)
 	checkSalt(r, string(access.AuthSalt))
 }

@@ -54,6 +54,8 @@ func readScalar(f *field, n *yaml.Node) (any, error) {
 		return readDuration(f, n.Value)
 	case reflect.TypeFor[netip.Prefix]():
 		return readPrefix(n.Value)
+	case reflect.TypeFor[Chat]():
+		return readChat(n.Value)
 	case reflect.TypeFor[Bytes]():
 		size, err := ParseBytes(n.Value)
 		if err != nil {
@@ -79,6 +81,8 @@ func wanted(f *field) string {
 		return "a duration"
 	case reflect.TypeFor[netip.Prefix]():
 		return "an IP address or a range"
+	case reflect.TypeFor[Chat]():
+		return "a chat's id, or id/topic"
 	case reflect.TypeFor[Bytes]():
 		return "a size"
 	}

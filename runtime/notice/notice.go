@@ -1,11 +1,13 @@
 // Package notice tells admins what they should know: strangers who knock, blocks,
-// problems of the config and of the state. Each kind is limited on its own, so
-// that a flood of one hides no other.
+// problems of the config and of the state. What is about the bot's own work, and
+// about no person and no secret, goes to the notification chats as well. Each kind
+// is limited on its own, so that a flood of one hides no other.
 package notice
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +36,9 @@ type limit struct {
 	// most notices go out within span, whatever they are about.
 	most int
 	span time.Duration
+	// chats tells that the notification chats are told as well. Who is in there is
+	// not known: nothing about persons, and nothing that helps an intruder.
+	chats bool
 }
 
 // limits are those of all kinds. A stranger is told of once in 300 s (A3).
@@ -41,9 +46,9 @@ var limits = map[Kind]limit{
 	AboutStranger: {quiet: 300 * time.Second, most: 10, span: 300 * time.Second},
 	AboutBlock:    {quiet: 60 * time.Second, most: 10, span: 10 * time.Minute},
 	AboutConfig:   {quiet: time.Minute, most: 10, span: time.Hour},
-	AboutState:    {quiet: time.Minute, most: 10, span: time.Hour},
-	AboutWebhook:  {quiet: time.Minute, most: 10, span: time.Hour},
-	AboutModule:   {quiet: time.Minute, most: 10, span: time.Hour},
+	AboutState:    {quiet: time.Minute, most: 10, span: time.Hour, chats: true},
+	AboutWebhook:  {quiet: time.Minute, most: 10, span: time.Hour, chats: true},
+	AboutModule:   {quiet: time.Minute, most: 10, span: time.Hour, chats: true},
 }
 
 // Table remembers over a restart what was told.
@@ -52,14 +57,24 @@ type Table interface {
 	PutLater(key, value []byte, expires time.Time)
 }
 
+// Chat is where a notice goes.
+type Chat struct {
+	// ID is a user's for the private chat with that user, negative for a group.
+	ID int64
+	// Topic is a forum topic's number; 0: none.
+	Topic int
+}
+
 // Config is what Notices are made of. Every field is needed.
 type Config struct {
-	// Send delivers a text to a private chat. It is called by one goroutine.
-	Send   func(ctx context.Context, user int64, text string) error
+	// Send delivers a text. It is called by one goroutine.
+	Send   func(ctx context.Context, to Chat, text string) error
 	Admins func() []int64
-	Table  Table
-	Now    func() time.Time
-	Log    *zap.Logger
+	// Chats are the notification chats.
+	Chats func() []Chat
+	Table Table
+	Now   func() time.Time
+	Log   *zap.Logger
 }
 
 // Notices are sent by [Notices.Run]. They are safe for concurrent use.
@@ -76,7 +91,7 @@ type Notices struct {
 }
 
 type outgoing struct {
-	user int64
+	to   Chat
 	text string
 }
 
@@ -92,23 +107,39 @@ func New(c Config) *Notices {
 	return n
 }
 
-// Tell sends a text about a subject to every admin but one, unless the same was
-// told a moment ago, or too much of this kind was. It waits for nothing.
+// Tell sends a text about a subject to every admin but one, and to the
+// notification chats if the kind is for them, unless the same was told a moment
+// ago, or too much of this kind was. It waits for nothing.
 func (n *Notices) Tell(kind Kind, subject string, except int64, text string) {
 	text, due := n.due(kind, subject, text)
 	if !due {
 		return
 	}
-	for _, admin := range n.Admins() {
-		if admin == except {
-			continue
-		}
+	for _, to := range n.places(kind, except) {
 		select {
-		case n.queue <- outgoing{admin, text}:
+		case n.queue <- outgoing{to, text}:
 		default:
 			n.Log.Warn("too many notices wait; one is left out", zap.String("event", "notice.dropped"), zap.String("kind", string(kind)))
 		}
 	}
+}
+
+// places are where a notice of a kind goes, each once.
+func (n *Notices) places(kind Kind, except int64) (places []Chat) {
+	for _, admin := range n.Admins() {
+		if admin != except {
+			places = append(places, Chat{ID: admin})
+		}
+	}
+	if !limits[kind].chats {
+		return places
+	}
+	for _, chat := range n.Chats() {
+		if chat.ID != except && !slices.Contains(places, chat) {
+			places = append(places, chat)
+		}
+	}
+	return places
 }
 
 // due decides, and adds to the text how much was left out.
@@ -159,8 +190,9 @@ func (n *Notices) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case o := <-n.queue:
-			if err := n.Send(ctx, o.user, o.text); err != nil && ctx.Err() == nil {
-				// An admin who never wrote to the bot cannot be written to.
+			if err := n.Send(ctx, o.to, o.text); err != nil && ctx.Err() == nil {
+				// An admin who never wrote to the bot cannot be written to, nor can a
+				// group that the bot was taken out of.
 				n.Log.Info("a notice could not be delivered", zap.String("event", "notice.undelivered"), zap.Error(err))
 			}
 		}

@@ -42,9 +42,10 @@ func (m *memory) PutLater(key, _ []byte, expires time.Time) {
 // room is Notices in a bubble, and what they sent.
 type room struct {
 	*Notices
-	mu   sync.Mutex
-	sent []string
-	fail error
+	chats []Chat
+	mu    sync.Mutex
+	sent  []string
+	fail  error
 }
 
 func inBubble(t *testing.T, table *memory, test func(*room)) {
@@ -52,13 +53,17 @@ func inBubble(t *testing.T, table *memory, test func(*room)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &room{}
 		r.Notices = New(Config{
-			Send: func(_ context.Context, user int64, text string) error {
+			Send: func(_ context.Context, to Chat, text string) error {
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				r.sent = append(r.sent, fmt.Sprint(user, " ", text))
+				place := fmt.Sprint(to.ID)
+				if to.Topic != 0 {
+					place += fmt.Sprint("/", to.Topic)
+				}
+				r.sent = append(r.sent, place+" "+text)
 				return r.fail
 			},
-			Admins: func() []int64 { return []int64{1, 2} }, Table: table, Now: time.Now, Log: zap.NewNop(),
+			Admins: func() []int64 { return []int64{1, 2} }, Chats: func() []Chat { return r.chats }, Table: table, Now: time.Now, Log: zap.NewNop(),
 		})
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
@@ -177,11 +182,38 @@ func TestAKindThatIsNotThereSaysNothing(t *testing.T) {
 
 func TestTellNeverWaits(t *testing.T) {
 	n := New(Config{
-		Send:   func(context.Context, int64, string) error { return nil },
+		Send:   func(context.Context, Chat, string) error { return nil },
+		Chats:  func() []Chat { return make([]Chat, 2*waitingAtMost) },
 		Admins: func() []int64 { return make([]int64, 2*waitingAtMost) }, Table: &memory{}, Now: time.Now, Log: zap.NewNop(),
 	})
 	n.Tell(AboutState, "x", -1, strings.Repeat("x", 100)) // nobody runs: it must return
 	if len(n.queue) != waitingAtMost {
 		t.Errorf("%d wait", len(n.queue))
 	}
+}
+
+// TestWhatNotificationChatsAreTold lists every kind: a new one must be put in its
+// place here as well.
+func TestWhatNotificationChatsAreTold(t *testing.T) {
+	inBubble(t, &memory{}, func(r *room) {
+		r.chats = []Chat{{ID: -100, Topic: 45}, {ID: -100}, {ID: 7}, {ID: 2}, {ID: -100, Topic: 45}}
+		want := map[Kind]bool{
+			AboutStranger: false, AboutBlock: false, AboutConfig: false,
+			AboutState: true, AboutWebhook: true, AboutModule: true,
+		}
+		for kind := range limits {
+			chats, known := want[kind]
+			if !known {
+				t.Errorf("is %s for notification chats?", kind)
+			}
+			r.Tell(kind, "x", 0, "text")
+			if chats {
+				expect(t, r.take(), "1 text", "2 text", "-100/45 text", "-100 text", "7 text")
+			} else {
+				expect(t, r.take(), "1 text", "2 text")
+			}
+		}
+		r.Tell(AboutModule, "y", 7, "text")
+		expect(t, r.take(), "1 text", "2 text", "-100/45 text", "-100 text")
+	})
 }
