@@ -42,6 +42,9 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if v := resp.Header.Get("Api-Version"); v != "" && g.session.version != "" && v != g.session.version {
 		g.session.stale.Store(true)
 	}
+	if resp.StatusCode == http.StatusOK && req.Context().Value(streamKey{}) != nil {
+		return resp, nil
+	}
 	resp.Body = &boundedBody{ReadCloser: resp.Body, budget: wholeAnswer()}
 	return resp, nil
 }
@@ -52,6 +55,14 @@ type statusKey struct{}
 // into status: for the client library, "not modified" is the same as done.
 func noting(ctx context.Context, status *atomic.Int32) context.Context {
 	return context.WithValue(ctx, statusKey{}, status)
+}
+
+type streamKey struct{}
+
+// streaming returns a context whose requests get bodies that are no JSON: who
+// reads them bounds them.
+func streaming(ctx context.Context) context.Context {
+	return context.WithValue(ctx, streamKey{}, true)
 }
 
 // connectionError is a request that got no answer. The client library turns

@@ -41,7 +41,7 @@ const (
 type Container struct {
 	Name   string // unique on the engine (see [Unique]); empty: the engine's choice
 	Labels map[string]string
-	// Args are the program's: sleep, trap, burn N, exit N, log N; empty: sleep.
+	// Args are the program's: those of probe/main.go; empty: sleep.
 	Args  []string
 	State State
 	// Adjust may change everything else before the container is made.

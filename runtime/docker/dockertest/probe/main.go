@@ -3,11 +3,14 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -34,8 +37,17 @@ func main() {
 		for i := range number(10) {
 			fmt.Printf("line %d\n", i+1)
 		}
+	case "say": // each argument, "1…" on stdout or "2…" on stderr, with Go's escapes
+		signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+		say(os.Args[2:])
+	case "fill": // N lines of 100 bytes
+		signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+		fill(number(10))
+	case "tick": // a line every N milliseconds, in turn on both streams
+		signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+		go tick(time.Duration(number(100)) * time.Millisecond)
 	default:
-		fmt.Fprintln(os.Stderr, "want sleep, trap, burn N, exit N or log N")
+		fmt.Fprintln(os.Stderr, "want sleep, trap, burn N, exit N, log N, say TEXT…, fill N or tick N")
 		os.Exit(2)
 	}
 	<-stop
@@ -48,6 +60,39 @@ func number(fallback int) int {
 		}
 	}
 	return fallback
+}
+
+func say(texts []string) {
+	for _, text := range texts {
+		said, err := strconv.Unquote(`"` + text[1:] + `"`)
+		if err != nil {
+			panic(err)
+		}
+		if text[0] == '2' {
+			os.Stderr.WriteString(said)
+		} else {
+			os.Stdout.WriteString(said)
+		}
+	}
+}
+
+func fill(n int) {
+	out := bufio.NewWriter(os.Stdout)
+	for i := range n {
+		fmt.Fprintf(out, "line %07d %s\n", i+1, strings.Repeat("x", 86))
+	}
+	out.Flush()
+}
+
+func tick(every time.Duration) {
+	for i := 1; ; i++ {
+		to := os.Stdout
+		if i%2 == 0 {
+			to = os.Stderr
+		}
+		fmt.Fprintf(to, "tick %d\n", i)
+		time.Sleep(every)
+	}
 }
 
 func burn() {
