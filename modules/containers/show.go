@@ -66,7 +66,10 @@ func manage(req sdk.Request, p place, c abi.ContainerDetails) [][]sdk.Button {
 	if len(typed) > maxTyped { // a host's name of 64 bytes behind an id
 		return nil
 	}
-	return [][]sdk.Button{sdk.Row(sdk.RunWith("⚙️ Manage", "manage", typed))}
+	return [][]sdk.Button{
+		sdk.Row(sdk.RunWith("⚙️ Manage", "manage", typed)),
+		sdk.Row(sdk.RunWith("📜 Logs", "logs", typed)),
+	}
 }
 
 // isID reports whether id is what the list put into its buttons: 64

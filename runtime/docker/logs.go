@@ -30,7 +30,7 @@ const (
 	// searching is after which time no further part of a log is asked for.
 	searching = 3 * time.Second
 	// maxNeedle bounds a text that lines are searched for, in bytes.
-	maxNeedle = 256
+	maxNeedle = 512
 	// extraLines are asked for beyond a page: what an answer begins with in the
 	// middle, and what the log grew meanwhile.
 	extraLines = 32
