@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -19,11 +21,13 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/docker"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
+	"github.com/cofferdam-bot/cofferdam/runtime/health"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/runtime/metrics"
 	"github.com/cofferdam-bot/cofferdam/runtime/notice"
 	"github.com/cofferdam-bot/cofferdam/runtime/pipeline"
 	"github.com/cofferdam-bot/cofferdam/runtime/registry"
+	"github.com/cofferdam-bot/cofferdam/runtime/releases"
 	"github.com/cofferdam-bot/cofferdam/runtime/schedule"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
@@ -73,6 +77,8 @@ type options struct {
 	// webhook lets Telegram bring updates, to socketHost.
 	webhook    bool
 	socketHost string
+	// feed asks for releases; nil: a client that trusts what the system does.
+	feed *http.Client
 }
 
 // loader makes a module runnable.
@@ -101,8 +107,13 @@ type app struct {
 	intake    intake
 	webhook   *telegram.WebhookServer // nil: the bot polls
 	page      *telemetry.Page         // nil: nobody asks for metrics
-	now       func() time.Time
-	insecure  []string
+	health    *health.Check
+	feed      *releases.Feed
+	hide      func(string) string // secrets
+	// current is the config as it was read last: what a reload changes is in it.
+	current  atomic.Pointer[config.Config]
+	now      func() time.Time
+	insecure []string
 }
 
 // newApp builds the bot. Nothing is sent or received yet, but modules begin to
@@ -115,9 +126,10 @@ func newApp(ctx context.Context, cfg *config.Config, o options) (*app, error) {
 	if o.scrub == nil {
 		o.scrub = scrub.New(cfg.Secrets())
 	}
-	a.now, a.insecure = o.now, o.insecure
+	a.now, a.insecure, a.hide = o.now, o.insecure, o.scrub.String
+	a.current.Store(cfg)
 	for _, build := range []func(context.Context, options) error{
-		a.openStore, a.openPage, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openIntake, a.openControl,
+		a.openStore, a.openPage, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openIntake, a.openHealth, a.openControl,
 	} {
 		if err := build(ctx, o); err != nil {
 			return nil, errors.Join(err, a.close(context.WithoutCancel(ctx)))
@@ -206,7 +218,7 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}, Audit: a.audit, Observe: a.metrics.HostCall}
+	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall}
 	operations := hostcall.Table(sources)
 	runtimes, err := engine.New(engine.Config{CacheDir: o.cacheDir, Shipped: shippedCode(), Operations: operations, Log: a.log.Named("engine")})
 	if err != nil {

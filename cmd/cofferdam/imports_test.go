@@ -39,6 +39,8 @@ var importTable = []struct {
 	{"runtime/metrics", "guest/abi security/foreign", "an adapter knows one technology and the answers it gives"},
 	{"runtime/distribution", "guest/abi security/foreign", "an adapter: it asks registries, and is told by interfaces which images there are"},
 	{"runtime/history", "guest/abi", "it samples through interfaces and keeps through one"},
+	{"runtime/health", "guest/abi", "it is told facts, and says what they mean: it knows none of the parts"},
+	{"runtime/releases", "guest/abi security/foreign", "an adapter: it asks one address, and what that answers is foreign"},
 	{"runtime/chart", "", "numbers in, a picture out"},
 	{"runtime/store", "runtime/chat security/audit security/dedup", "an adapter: it keeps what others give it and knows none of them; what may be forgotten, and how audit records are chained, are rules"},
 	{"runtime/telegram", "runtime/chat security/ratelimit security/webhook", "transport must not know what commands do; whom the webhook lets in is a rule"},

@@ -52,6 +52,7 @@ func (a *app) reload(ctx context.Context, path string) {
 		return
 	}
 	// From here on nothing can go wrong.
+	a.current.Store(cfg)
 	people := a.met.replace(peopleOf(cfg))
 	a.follow(ctx, cfg, modules, people)
 	warn(a.log, cfg, warnings, a.webhook != nil)

@@ -80,6 +80,8 @@ type Component struct {
 	Advice string `json:"advice,omitempty"`
 	// Since is when the state began, in milliseconds since 1970 UTC; 0: unknown.
 	Since int64 `json:"since,omitempty"`
+	// Endpoint is the Docker endpoint that the component is; empty: it is none.
+	Endpoint string `json:"endpoint,omitempty"`
 }
 
 // BotRelease is the newest release that the configured feed names.

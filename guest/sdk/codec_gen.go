@@ -2340,7 +2340,7 @@ func readConnectionCount(r *jsonwire.Reader, v *abi.ConnectionCount) {
 	}
 }
 
-var keysOfComponent = [...]string{"name", "state", "detail", "advice", "since"}
+var keysOfComponent = [...]string{"name", "state", "detail", "advice", "since", "endpoint"}
 
 func readComponent(r *jsonwire.Reader, v *abi.Component) {
 	if !r.Open('{') {
@@ -2358,6 +2358,8 @@ func readComponent(r *jsonwire.Reader, v *abi.Component) {
 			r.String(&v.Advice)
 		case 4:
 			r.Int64(&v.Since)
+		case 5:
+			r.String(&v.Endpoint)
 		default:
 			r.Skip()
 		}

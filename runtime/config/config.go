@@ -27,6 +27,7 @@ type Config struct {
 	Modules       Modules       `koanf:"modules"`
 	State         State         `koanf:"state"`
 	Metrics       Metrics       `koanf:"metrics"`
+	Releases      Releases      `koanf:"releases"`
 	Log           Log           `koanf:"log"`
 }
 
@@ -215,6 +216,12 @@ type State struct {
 type Metrics struct {
 	// Listen is host:port of the /metrics page. Empty: off.
 	Listen string `koanf:"listen"`
+}
+
+// Releases says where the bot learns of newer ones of itself.
+type Releases struct {
+	// Feed is an https URL that answers as GitHub does for releases/latest. Empty: nobody is asked.
+	Feed string `koanf:"feed"`
 }
 
 // Log says what is logged and how.

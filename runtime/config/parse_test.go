@@ -71,6 +71,7 @@ modules:
   limits: {one: {memory: 1MiB, timeout: 3s, host_calls: 7, reply: 2048, log: 1KiB, concurrency: 2, fuel: 5000000}}
 state: {dir: s}
 metrics: {listen: ":9108"}
+releases: {feed: "https://example.org/latest"}
 log: {level: debug, format: Human}
 `))
 	for _, check := range []struct {
@@ -104,6 +105,7 @@ log: {level: debug, format: Human}
 		}},
 		{"state", got.State, State{Dir: "s"}},
 		{"metrics", got.Metrics, Metrics{Listen: ":9108"}},
+		{"releases", got.Releases, Releases{Feed: "https://example.org/latest"}},
 		{"log", got.Log, Log{Level: "DEBUG", Format: "human"}},
 	} {
 		if !reflect.DeepEqual(check.got, check.want) {

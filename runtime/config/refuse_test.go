@@ -25,7 +25,7 @@ func TestRefusals(t *testing.T) {
 			"line 9: modules.grants.m[0].scop: unknown key; did you mean modules.grants.m[0].scope?"},
 		"a token where a key belongs": {
 			testToken() + ": x\n",
-			"line 6: (a key of 46 characters): unknown key; known here: config_version, bot_token, access_control, chat_id, docker, webhook_config, plugins_config, influxdb, telegram, modules, state, metrics, log"},
+			"line 6: (a key of 46 characters): unknown key; known here: config_version, bot_token, access_control, chat_id, docker, webhook_config, plugins_config, influxdb, telegram, modules, state, metrics, releases, log"},
 		"a section twice": {
 			"log: {level: INFO}\nlog: {level: WARN}\n",
 			"line 7: log: given twice, first in line 6; remove one"},
@@ -182,6 +182,12 @@ func TestRefusals(t *testing.T) {
 		"metrics": {
 			"metrics: {listen: 9108}\n",
 			"line 6: metrics.listen: must be host:port (a text of 4 characters); write 127.0.0.1:9108, or :9108 for all addresses"},
+		"releases without TLS": {
+			"releases: {feed: http://example.org}\n",
+			"line 6: releases.feed: must begin with https://; write an address such as https://api.github.com/repos/OWNER/NAME/releases/latest"},
+		"releases with a password": {
+			"releases: {feed: https://a:b@example.org/latest}\n",
+			"line 6: releases.feed: has a user or a password in it, which ends up in logs; write an address such as https://api.github.com/repos/OWNER/NAME/releases/latest"},
 		"log": {
 			"log: {level: loud, format: xml}\n",
 			"line 6: log.level: must be DEBUG, INFO, WARN or ERROR, not a text of 4 characters\n" +

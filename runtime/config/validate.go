@@ -29,6 +29,7 @@ func (c *Config) check() *report {
 	c.checkTelegram(r)
 	c.checkModules(r)
 	c.checkMetrics(r)
+	c.checkReleases(r)
 	c.checkLog(r)
 	return r
 }

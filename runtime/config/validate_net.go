@@ -172,6 +172,15 @@ func (c *Config) checkMetrics(r *report) {
 	}
 }
 
+func (c *Config) checkReleases(r *report) {
+	if c.Releases.Feed == "" {
+		return
+	}
+	if _, problem := parseURL(c.Releases.Feed, "https"); problem != "" {
+		r.bad("releases.feed", problem, "write an address such as https://api.github.com/repos/OWNER/NAME/releases/latest")
+	}
+}
+
 func isAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil

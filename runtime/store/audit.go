@@ -40,6 +40,7 @@ type AuditLog struct {
 	options AuditOptions
 	disk    *auditDisk // nil: in memory
 	head    atomic.Pointer[audit.Head]
+	writing condition
 	writes  chan auditWrite
 	// closing is closed first; closed when the writer has ended.
 	closing   chan struct{}
@@ -202,6 +203,9 @@ func (l *AuditLog) commit(group []auditWrite) {
 		written = append(written, w)
 	}
 	err := l.disk.write(lines, head)
+	if len(written) > 0 {
+		l.writing.note(err, l.options.Now())
+	}
 	if err == nil {
 		l.head.Store(&head)
 	}

@@ -34,6 +34,7 @@ type Store struct {
 	closeOnce sync.Once
 
 	unwritable atomic.Bool
+	writing    condition
 	// owed is what the disk did not take and nobody waits for; behind is set if
 	// there is any of it, or a keyboard of that kind. Both are the writer's own.
 	owed   []write

@@ -216,6 +216,7 @@ func (s *Store) try(group []write) error {
 	// bbolt hides the errno of some of its steps, so that an error of the commit
 	// is told from one of a change by where it arose.
 	s.unwritable.Store(err != nil)
+	s.writing.note(err, time.Now())
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnwritable, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -42,6 +43,11 @@ type Receiver struct {
 	url string
 	// fell is set from a fallback until the webhook has proved to work again.
 	fell bool
+
+	// told guards what State says.
+	told   sync.Mutex
+	intake Intake
+	polls  bool
 }
 
 // errWebhookFails is how the webhook's failing is reported by [vigil].
@@ -104,11 +110,13 @@ func (r *Receiver) insist(ctx context.Context) error {
 		switch {
 		case err == nil:
 			registering.worked()
+			r.reached()
 			return nil
 		case !away || r.Clock.Now().After(until):
 			return err
 		}
 		registering.failed(eventOf(err), err)
+		r.missed(err, false)
 		if err := r.Clock.Sleep(ctx, pause.next(retryAfter(err))); err != nil {
 			return err
 		}
@@ -211,6 +219,7 @@ func (r *Receiver) look(ctx context.Context, v *vigil) error {
 		}
 		return nil // what cannot be asked tells nothing
 	}
+	r.reached()
 	taken := r.Server.Taken()
 	if r.fell && !taken.Equal(v.taken) {
 		r.fell = false
@@ -236,6 +245,7 @@ func (r *Receiver) look(ctx context.Context, v *vigil) error {
 func (r *Receiver) byPolling(ctx context.Context, cause error, during time.Duration) error {
 	r.Log.Warn("the webhook does not work, so the bot polls", zap.String("event", "webhook.fallback"),
 		zap.String("error", cause.Error()), zap.Duration("retry_in", during))
+	r.missed(cause, true)
 	if !r.fell {
 		r.fell = true
 		r.Changed(cause.Error())

@@ -57,6 +57,7 @@ type station struct {
 	// certificate and tls are for a listener with TLS, and for who connects.
 	certificate *Certificate
 	tls         *tls.Config
+	receiver    *Receiver
 	// cut lets nothing through.
 	cut atomic.Bool
 
@@ -117,6 +118,7 @@ func newStation(t *testing.T, changes ...func(*station)) *station {
 		Poller:  &Poller{Client: client, Deliver: s.in.deliverAll, RemoveWebhook: true, Clock: s.clock.clock(), Log: zap.New(core)},
 		Changed: func(why string) { s.mu.Lock(); s.changes = append(s.changes, why); s.mu.Unlock() },
 	}
+	s.receiver = r
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()

@@ -42,6 +42,7 @@ type wire struct {
 	timeout time.Duration
 	veil    veil
 	observe func(method, outcome string)
+	offset  offset
 }
 
 // newTransport returns a transport for many chats side by side.
@@ -114,6 +115,7 @@ func (w *wire) exchange(ctx context.Context, method string, req *http.Request, b
 		return nil, w.broken(ctx, bounded, method, err)
 	}
 	defer resp.Body.Close()
+	w.offset.note(resp, time.Now())
 	got, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, w.broken(ctx, bounded, method, err)
