@@ -27,6 +27,7 @@ var importTable = []struct {
 	{"modules/runtime", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/images", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/updates", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
+	{"modules/quick", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/health", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/devices", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/charts", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},

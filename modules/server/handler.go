@@ -19,7 +19,6 @@ func Module() sdk.Module {
 			"cpu":    cpu,
 			"memory": memory,
 			"uptime": uptime,
-			"quick":  quick,
 		},
 		Actions: map[string]sdk.Handler{
 			"status":            status,
