@@ -12,7 +12,9 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/modules/containers"
 	"github.com/cofferdam-bot/cofferdam/modules/core"
+	"github.com/cofferdam-bot/cofferdam/modules/health"
 	"github.com/cofferdam-bot/cofferdam/modules/manage"
+	quickview "github.com/cofferdam-bot/cofferdam/modules/quick"
 	"github.com/cofferdam-bot/cofferdam/modules/server"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -42,6 +44,7 @@ func inHost(operations []hostcall.Operation) loader {
 		byName[op.Import] = op
 	}
 	handlers := map[string]sdk.Module{"core": core.Module(), "server": server.Module(), "containers": containers.Module(), "manage": manage.Module()}
+	handlers["health"], handlers["quick"] = health.Module(), quickview.Module()
 	return func(_ context.Context, s engine.Source) (registry.Runner, error) {
 		return native{handlers[s.Name], byName}, nil
 	}

@@ -30,27 +30,23 @@ func (r *Reader) Processes(ctx context.Context, q abi.ProcessQuery) (abi.Process
 	if q.Count < 0 || q.By != "" && q.By != abi.ByCPU && q.By != abi.ByMemory {
 		return abi.ProcessInfo{}, &Error{abi.Error{Code: abi.Invalid, Message: "Processes can be listed by cpu or by memory."}, errQuery}
 	}
-	s, err := r.processSpan(ctx, q.Count > 0)
+	if q.Count == 0 {
+		out, err := r.countProcesses()
+		if err != nil {
+			return abi.ProcessInfo{}, fail("its processes", err)
+		}
+		return out, nil
+	}
+	s, err := r.procs.measure(ctx)
 	if err != nil {
 		return abi.ProcessInfo{}, fail("its processes", err)
 	}
 	out := count(s.to)
-	if q.Count > 0 {
-		top := busiest(s, q.By, min(q.Count, MaxProcesses))
-		out.Top = r.describe(top)
-	}
+	out.Top = r.describe(busiest(s, q.By, min(q.Count, MaxProcesses)))
 	return out, nil
 }
 
 var errQuery = errors.New("unknown order, or a negative count")
-
-func (r *Reader) processSpan(ctx context.Context, withUse bool) (span[processSample], error) {
-	if withUse {
-		return r.procs.measure(ctx)
-	}
-	now, err := r.sampleProcesses()
-	return span[processSample]{to: now}, err
-}
 
 // process is one line of /proc/PID/stat.
 type process struct {
@@ -121,18 +117,7 @@ func parseProcess(text string) (process, bool) {
 func count(all processSample) abi.ProcessInfo {
 	out := abi.ProcessInfo{Total: len(all)}
 	for _, p := range all {
-		switch p.state {
-		case 'R':
-			out.Running++
-		case 'S', 'D':
-			out.Sleeping++
-		case 'I':
-			out.Idle++
-		case 'T', 't':
-			out.Stopped++
-		case 'Z', 'X':
-			out.Zombie++
-		}
+		tally(&out, p.state)
 	}
 	return out
 }
