@@ -24,6 +24,8 @@ const (
 	maxHeader   = 64 << 10
 	dialTimeout = 5 * time.Second
 	headTimeout = 10 * time.Second
+	// maxRedirects are followed; the library would follow them for ever.
+	maxRedirects = 5
 )
 
 var (
@@ -31,6 +33,7 @@ var (
 	errPlain     = errors.New("the registry, or where it leads to, does not use HTTPS")
 	errElsewhere = errors.New("the registry wants its credentials to be sent to another host")
 	errTooLong   = errors.New("the registry's answer is too long")
+	errCircle    = errors.New("the registry redirects again and again")
 	errMethod    = errors.New("only reading requests are sent to registries")
 )
 
@@ -126,6 +129,14 @@ func portOf(hostport string) string {
 	return port
 }
 
+// redirects counts those that led to a request.
+func redirects(req *http.Request) (n int) {
+	for ; req != nil && req.Response != nil; req = req.Response.Request {
+		n++
+	}
+	return n
+}
+
 // admit looks at where a request goes before a name is resolved for it.
 func (g *gate) admit(req *http.Request, l login) error {
 	host := req.URL.Host
@@ -167,6 +178,9 @@ func (r round) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if req.Method != http.MethodGet && req.Method != http.MethodHead && req.Method != http.MethodPost {
 		return nil, errMethod
+	}
+	if redirects(req) > maxRedirects {
+		return nil, errCircle
 	}
 	if err := r.gate.admit(req, r.login); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package distribution
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -11,7 +12,6 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // Bounds of one look.
@@ -153,7 +153,8 @@ func (k *look) same(ctx context.Context, t target, digest string) (bool, error) 
 		return false, err
 	}
 	if !got.MediaType.IsIndex() {
-		return configOf(got) == t.id, nil
+		config, err := configOf(got)
+		return config == t.id, err
 	}
 	platform, err := k.platform(ctx, t)
 	if err != nil {
@@ -172,7 +173,8 @@ func (k *look) same(ctx context.Context, t target, digest string) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	return configOf(manifest) == t.id, nil
+	config, err := configOf(manifest)
+	return config == t.id, err
 }
 
 // sameAsPulled compares with the index that was pulled, if the registry still has
@@ -186,23 +188,28 @@ func (k *look) sameAsPulled(ctx context.Context, t target, platform v1.Platform,
 	return err == nil && before == child
 }
 
-// configOf is the digest of a manifest's config, which is the image's id; empty
-// for what has none.
-func configOf(d *remote.Descriptor) string {
-	if d.MediaType != types.OCIManifestSchema1 && d.MediaType != types.DockerManifestSchema2 {
-		return ""
+var errNoManifest = errors.New("the answer is no manifest of an image")
+
+// configOf is the digest of a manifest's config, which is the image's id. The
+// oldest kind of manifests has none.
+func configOf(d *remote.Descriptor) (string, error) {
+	switch {
+	case d.MediaType.IsSchema1():
+		return "", nil
+	case !d.MediaType.IsImage():
+		return "", errNoManifest
 	}
-	manifest, err := v1.ParseManifest(strings.NewReader(string(d.Manifest)))
+	manifest, err := v1.ParseManifest(bytes.NewReader(d.Manifest))
 	if err != nil {
-		return ""
+		return "", errNoManifest
 	}
-	return manifest.Config.Digest.String()
+	return manifest.Config.Digest.String(), nil
 }
 
 // childOf is the digest of an index's manifest for a platform: the one with the
 // same variant, else the first of the same processor.
 func childOf(d *remote.Descriptor, platform v1.Platform) (string, error) {
-	index, err := v1.ParseIndexManifest(strings.NewReader(string(d.Manifest)))
+	index, err := v1.ParseIndexManifest(bytes.NewReader(d.Manifest))
 	if err != nil {
 		return "", err
 	}

@@ -84,7 +84,7 @@ func sentenceOf(err error, l login, notFound string) string {
 		return "The registry limits how often it is asked."
 	case errors.Is(err, errAway):
 		return "The registry cannot be reached."
-	case errors.Is(err, errLeads):
+	case errors.Is(err, errLeads), strings.Contains(err.Error(), "private or link-local"): // the library's own guard
 		return "The registry leads to an address where it must not lead."
 	case errors.Is(err, errElsewhere):
 		return "The registry wants its credentials to be sent to another host."
