@@ -172,13 +172,67 @@ type DiskIO struct {
 	ReadRate   float64 `json:"read_rate"` // bytes per second in the window
 	WriteRate  float64 `json:"write_rate"`
 	Busy       float64 `json:"busy"` // percent of the window with a request under way
+	// Virtual is a device that is made of others, such as a volume of LVM, a
+	// RAID or a loop device: what it does, those do as well.
+	Virtual bool `json:"virtual,omitempty"`
+}
+
+// Total sums the devices up, each request once: without those that are made of
+// others, unless there is nothing else. Busy is that of the busiest.
+func (d DiskIOInfo) Total() (sum DiskIO) {
+	real := false
+	for _, one := range d.Devices {
+		real = real || !one.Virtual
+	}
+	for _, one := range d.Devices {
+		if real && one.Virtual {
+			continue
+		}
+		sum.Reads += one.Reads
+		sum.Writes += one.Writes
+		sum.ReadBytes += one.ReadBytes
+		sum.WriteBytes += one.WriteBytes
+		sum.ReadRate += one.ReadRate
+		sum.WriteRate += one.WriteRate
+		sum.Busy = max(sum.Busy, one.Busy)
+	}
+	return sum
 }
 
 // NetworkInfo lists the interfaces, and counts connections by state.
 type NetworkInfo struct {
 	Interfaces  []Interface       `json:"interfaces"`
 	Connections []ConnectionCount `json:"connections,omitempty"`
-	WindowMS    int64             `json:"window_ms"` // how long the rates were measured over
+	// Uncounted says that there are more connections than were counted.
+	Uncounted bool  `json:"uncounted,omitempty"`
+	WindowMS  int64 `json:"window_ms"` // how long the rates were measured over
+}
+
+// Total sums up what the machine exchanged with others: a packet to a container
+// goes through a bridge and a pair of virtual interfaces besides, and counts
+// once. A container has virtual interfaces only, and those count there; loopback
+// never does.
+func (n NetworkInfo) Total() (sum Interface) {
+	real := false
+	for _, one := range n.Interfaces {
+		real = real || !one.Virtual && !one.Loopback
+	}
+	for _, one := range n.Interfaces {
+		if one.Loopback || real && one.Virtual {
+			continue
+		}
+		sum.BytesIn += one.BytesIn
+		sum.BytesOut += one.BytesOut
+		sum.PacketsIn += one.PacketsIn
+		sum.PacketsOut += one.PacketsOut
+		sum.ErrorsIn += one.ErrorsIn
+		sum.ErrorsOut += one.ErrorsOut
+		sum.DropsIn += one.DropsIn
+		sum.DropsOut += one.DropsOut
+		sum.RateIn += one.RateIn
+		sum.RateOut += one.RateOut
+	}
+	return sum
 }
 
 // Interface is a network interface; counters since the machine started.
@@ -186,6 +240,7 @@ type Interface struct {
 	Name       string   `json:"name"`
 	Up         bool     `json:"up"`
 	Loopback   bool     `json:"loopback,omitempty"`
+	Virtual    bool     `json:"virtual,omitempty"`   // no hardware behind it: a bridge, a tunnel, a container's
 	Addresses  []string `json:"addresses,omitempty"` // with their prefixes
 	MAC        string   `json:"mac,omitempty"`
 	MTU        int      `json:"mtu,omitempty"`

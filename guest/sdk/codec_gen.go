@@ -1315,7 +1315,7 @@ func readDiskIOInfo(r *jsonwire.Reader, v *abi.DiskIOInfo) {
 	}
 }
 
-var keysOfNetworkInfo = [...]string{"interfaces", "connections", "window_ms"}
+var keysOfNetworkInfo = [...]string{"interfaces", "connections", "uncounted", "window_ms"}
 
 func readNetworkInfo(r *jsonwire.Reader, v *abi.NetworkInfo) {
 	if !r.Open('{') {
@@ -1328,6 +1328,8 @@ func readNetworkInfo(r *jsonwire.Reader, v *abi.NetworkInfo) {
 		case 1:
 			readConnectionCounts(r, &v.Connections)
 		case 2:
+			r.Bool(&v.Uncounted)
+		case 3:
 			r.Int64(&v.WindowMS)
 		default:
 			r.Skip()
@@ -2244,7 +2246,7 @@ func readImageUpdate(r *jsonwire.Reader, v *abi.ImageUpdate) {
 	}
 }
 
-var keysOfDiskIO = [...]string{"name", "reads", "writes", "read_bytes", "write_bytes", "read_rate", "write_rate", "busy"}
+var keysOfDiskIO = [...]string{"name", "reads", "writes", "read_bytes", "write_bytes", "read_rate", "write_rate", "busy", "virtual"}
 
 func readDiskIO(r *jsonwire.Reader, v *abi.DiskIO) {
 	if !r.Open('{') {
@@ -2268,13 +2270,15 @@ func readDiskIO(r *jsonwire.Reader, v *abi.DiskIO) {
 			r.Float64(&v.WriteRate)
 		case 7:
 			r.Float64(&v.Busy)
+		case 8:
+			r.Bool(&v.Virtual)
 		default:
 			r.Skip()
 		}
 	}
 }
 
-var keysOfInterface = [...]string{"name", "up", "loopback", "addresses", "mac", "mtu", "bytes_in", "bytes_out", "packets_in", "packets_out", "errors_in", "errors_out", "drops_in", "drops_out", "rate_in", "rate_out"}
+var keysOfInterface = [...]string{"name", "up", "loopback", "virtual", "addresses", "mac", "mtu", "bytes_in", "bytes_out", "packets_in", "packets_out", "errors_in", "errors_out", "drops_in", "drops_out", "rate_in", "rate_out"}
 
 func readInterface(r *jsonwire.Reader, v *abi.Interface) {
 	if !r.Open('{') {
@@ -2289,30 +2293,32 @@ func readInterface(r *jsonwire.Reader, v *abi.Interface) {
 		case 2:
 			r.Bool(&v.Loopback)
 		case 3:
-			readStrings(r, &v.Addresses)
+			r.Bool(&v.Virtual)
 		case 4:
-			r.String(&v.MAC)
+			readStrings(r, &v.Addresses)
 		case 5:
-			r.Int(&v.MTU)
+			r.String(&v.MAC)
 		case 6:
-			r.Uint64(&v.BytesIn)
+			r.Int(&v.MTU)
 		case 7:
-			r.Uint64(&v.BytesOut)
+			r.Uint64(&v.BytesIn)
 		case 8:
-			r.Uint64(&v.PacketsIn)
+			r.Uint64(&v.BytesOut)
 		case 9:
-			r.Uint64(&v.PacketsOut)
+			r.Uint64(&v.PacketsIn)
 		case 10:
-			r.Uint64(&v.ErrorsIn)
+			r.Uint64(&v.PacketsOut)
 		case 11:
-			r.Uint64(&v.ErrorsOut)
+			r.Uint64(&v.ErrorsIn)
 		case 12:
-			r.Uint64(&v.DropsIn)
+			r.Uint64(&v.ErrorsOut)
 		case 13:
-			r.Uint64(&v.DropsOut)
+			r.Uint64(&v.DropsIn)
 		case 14:
-			r.Float64(&v.RateIn)
+			r.Uint64(&v.DropsOut)
 		case 15:
+			r.Float64(&v.RateIn)
+		case 16:
 			r.Float64(&v.RateOut)
 		default:
 			r.Skip()
