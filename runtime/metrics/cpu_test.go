@@ -78,6 +78,13 @@ func TestAMachineWithoutProc(t *testing.T) {
 	wantCode(t, err, abi.Unavailable)
 	_, err = r.Processes(ctx, abi.ProcessQuery{Count: 1})
 	wantCode(t, err, abi.Unavailable)
+	_, err = r.DiskIO(ctx)
+	wantCode(t, err, abi.Unavailable)
+	_, err = r.Network(ctx)
+	wantCode(t, err, abi.Unavailable)
+	if p, err := r.Pressure(ctx); err != nil || p.Known {
+		t.Errorf("pressure %+v, %v; want none known", p, err)
+	}
 	if s, err := r.Sensors(ctx); err != nil || len(s.Temperatures) != 0 || s.Temperatures == nil {
 		t.Errorf("sensors %+v, %v; want an empty list", s, err)
 	}

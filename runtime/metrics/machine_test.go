@@ -89,26 +89,6 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-func TestSensors(t *testing.T) {
-	m := newMachine(t, map[string]string{
-		"sys/class/hwmon/hwmon0/name": "coretemp\n", "sys/class/hwmon/hwmon0/temp1_input": "45500\n",
-		"sys/class/hwmon/hwmon0/temp1_label": "Core 0\n", "sys/class/hwmon/hwmon0/temp1_max": "80000\n", "sys/class/hwmon/hwmon0/temp1_crit": "100000\n",
-		"sys/class/hwmon/hwmon0/temp2_input": "-273150\n", // nothing behind it
-		"sys/class/hwmon/hwmon0/temp3_input": "broken\n",
-		"sys/class/hwmon/hwmon0/temp4_input": "NaN\n",
-		"sys/class/hwmon/hwmon1/name":        "nvme\x07\n", "sys/class/hwmon/hwmon1/temp1_input": "30000\n", "sys/class/hwmon/hwmon1/temp1_max": "65261850\n",
-		"sys/class/hwmon/hwmon2/temp1_input": "30000\n", // has no name
-	})
-	got, err := m.reader(nil).Sensors(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []abi.Temperature{{Name: "coretemp_core_0", Current: 45.5, High: 80, Critical: 100}, {Name: "nvme�", Current: 30}}
-	if len(got.Temperatures) != 2 || got.Temperatures[0] != want[0] || got.Temperatures[1] != want[1] {
-		t.Errorf("\n got %+v\nwant %+v", got.Temperatures, want)
-	}
-}
-
 func TestUsers(t *testing.T) {
 	utmp := string(utmpEntry(7, "ada", "pts/0", "10.0.0.9", 1_800_000_000)) +
 		string(utmpEntry(8, "gone", "pts/1", "", 1)) + // a dead one

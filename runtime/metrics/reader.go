@@ -1,12 +1,12 @@
 // Package metrics reads what a Linux machine does: processors, memory, file
-// systems, sensors, processes, users.
+// systems, disks, network, sensors, processes, users.
 //
 // Nothing runs in the background and nothing is cached that could go stale:
 // each call reads the machine. Reading is thin and parsing is pure, so the
 // parsers are tested on text. gopsutil is used where it does exactly that
-// (sensors, utmp); elsewhere the files are parsed here, because gopsutil
-// starts programs (lsb_release, loginctl), leaves out network file systems,
-// or measures from the start of the process.
+// (utmp); elsewhere the files are parsed here, because gopsutil starts programs
+// (lsb_release, loginctl), leaves out network file systems and fans, measures
+// from the start of the process, or makes a list of every socket to count them.
 //
 // Names of processes, mounts, users and machines are foreign text and are
 // cleaned. Every error is an [*Error].
@@ -20,9 +20,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/common"
 	"golang.org/x/sys/unix"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -42,12 +42,13 @@ type Config struct {
 
 // Reader reads one machine. Its methods may be called concurrently.
 type Reader struct {
-	cfg     Config
-	now     func() time.Time
-	cpu     *window[cpuSample]
-	procs   *window[processSample]
-	probes  probes
-	gopsEnv common.EnvMap
+	cfg    Config
+	now    func() time.Time
+	cpu    *window[cpuSample]
+	procs  *window[processSample]
+	disks  *window[diskSample]
+	net    *window[[]abi.Interface]
+	probes probes
 }
 
 // New returns a reader of the machine at cfg; what cfg leaves empty is taken
@@ -63,19 +64,13 @@ func New(cfg Config, clock func() time.Time) *Reader {
 	cfg.Etc = cmp.Or(cfg.Etc, os.Getenv("HOST_ETC"), filepath.Join(root, "etc"))
 	cfg.Var = cmp.Or(cfg.Var, os.Getenv("HOST_VAR"), filepath.Join(root, "var"))
 	cfg.DiskTimeout = cmp.Or(cfg.DiskTimeout, time.Second)
-	r := &Reader{cfg: cfg, now: clock, gopsEnv: common.EnvMap{
-		common.HostProcEnvKey: cfg.Proc, common.HostSysEnvKey: cfg.Sys, common.HostEtcEnvKey: cfg.Etc,
-		common.HostVarEnvKey: cfg.Var, common.HostRootEnvKey: cfg.Root,
-	}}
+	r := &Reader{cfg: cfg, now: clock}
 	r.cpu = newWindow(clock, r.sampleCPU)
 	r.procs = newWindow(clock, r.sampleProcesses)
+	r.disks = newWindow(clock, r.sampleDisks)
+	r.net = newWindow(clock, r.sampleNetwork)
 	r.probes.statfs = statfs
 	return r
-}
-
-// gops tells gopsutil where the machine's files are.
-func (r *Reader) gops(ctx context.Context) context.Context {
-	return context.WithValue(ctx, common.EnvKey, r.gopsEnv)
 }
 
 // maxFile bounds what is read of one file: /proc/cpuinfo of a machine with a
@@ -86,13 +81,25 @@ func (r *Reader) proc(name ...string) (string, error) {
 	return readFile(filepath.Join(append([]string{r.cfg.Proc}, name...)...))
 }
 
-func readFile(path string) (string, error) {
+func readFile(path string) (string, error) { return readAtMost(path, maxFile) }
+
+// readLine returns a small file of sysfs without the end of its line; "" for one
+// that cannot be read.
+func readLine(path string) string {
+	text, err := readAtMost(path, 256)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(text)
+}
+
+func readAtMost(path string, most int64) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile))
+	b, err := io.ReadAll(io.LimitReader(f, most))
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", path, err)
 	}

@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,9 @@ func TestThisMachine(t *testing.T) {
 		"disk":    func() (any, error) { return r.Disk(ctx) },
 		"sensors": func() (any, error) { return r.Sensors(ctx) },
 		"users":   func() (any, error) { return r.Users(ctx) },
+		"disk io": func() (any, error) { return r.DiskIO(ctx) },
+		"network": func() (any, error) { return r.Network(ctx) },
+		"psi":     func() (any, error) { return r.Pressure(ctx) },
 	} {
 		got, err := call()
 		if err != nil {
@@ -64,6 +68,44 @@ func TestABusyProcessIsInTheFirstList(t *testing.T) {
 	}
 	if got.Top[i].Name != filepath.Base(os.Args[0])[:min(15, len(filepath.Base(os.Args[0])))] {
 		t.Errorf("this test is called %q", got.Top[i].Name)
+	}
+}
+
+// What goes through loopback is counted, and so is the socket it goes through.
+func TestTrafficOfThisMachine(t *testing.T) {
+	if _, err := os.Stat("/proc/net/dev"); err != nil {
+		t.Skip("no /proc here")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	r := New(Config{}, nil)
+	wait := r.net.wait
+	r.net.wait = func(ctx context.Context, d time.Duration) error {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(make([]byte, 64<<10)); err != nil {
+			t.Fatal(err)
+		}
+		return wait(ctx, d)
+	}
+	got, err := r.Network(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(got.Interfaces, func(i abi.Interface) bool { return i.Loopback })
+	if i < 0 || got.Interfaces[i].RateIn < 64<<10 || !got.Interfaces[i].Up || got.Interfaces[i].MTU == 0 ||
+		!slices.Contains(got.Interfaces[i].Addresses, "127.0.0.1/8") {
+		t.Errorf("64 KiB went through %+v", got.Interfaces)
+	}
+	listens := func(c abi.ConnectionCount) bool { return c.Protocol == "tcp" && c.State == "LISTEN" && c.Count > 0 }
+	if !slices.ContainsFunc(got.Connections, listens) {
+		t.Errorf("this test listens, and the connections are %+v", got.Connections)
 	}
 }
 
@@ -116,6 +158,33 @@ func BenchmarkProcesses(b *testing.B) {
 	})
 }
 
+func BenchmarkDiskIO(b *testing.B) {
+	run(b, func(r *Reader, ctx context.Context) error { _, err := r.DiskIO(ctx); return err })
+}
+
+func BenchmarkTraffic(b *testing.B) {
+	run(b, func(r *Reader, ctx context.Context) error { _, err := r.Traffic(ctx); return err })
+}
+
+func BenchmarkNetwork(b *testing.B) {
+	run(b, func(r *Reader, ctx context.Context) error { _, err := r.Network(ctx); return err })
+}
+
+func BenchmarkPressure(b *testing.B) {
+	run(b, func(r *Reader, ctx context.Context) error { _, err := r.Pressure(ctx); return err })
+}
+
+// BenchmarkCount200000Sockets leaves out the kernel's own share of such a file,
+// which is the larger one.
+func BenchmarkCount200000Sockets(b *testing.B) {
+	m := newMachine(b, map[string]string{"tcp": socketTable("01", 200_000)})
+	for b.Loop() {
+		if _, _, err := connections(context.Background(), m.root); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkParseStat256(b *testing.B) {
 	text := testdata(b, "stat-256-after")
 	for b.Loop() {
@@ -129,7 +198,7 @@ func run(b *testing.B, call func(*Reader, context.Context) error) {
 	r := New(Config{}, nil)
 	at := time.Now()
 	clock := func() time.Time { at = at.Add(time.Second); return at }
-	r.cpu.now, r.procs.now = clock, clock
+	r.cpu.now, r.procs.now, r.disks.now, r.net.now = clock, clock, clock, clock
 	for b.Loop() {
 		if err := call(r, context.Background()); err != nil {
 			b.Fatal(err)

@@ -55,7 +55,7 @@ func (m *machine) reader(tick func()) *Reader {
 		}
 		return ctx.Err()
 	}
-	r.cpu.wait, r.procs.wait = pass, pass
+	r.cpu.wait, r.procs.wait, r.disks.wait, r.net.wait = pass, pass, pass, pass
 	return r
 }
 
