@@ -1,5 +1,4 @@
-// Package server shows the machine: load, processors, memory, disks,
-// temperatures and uptime.
+// Package server shows the machine: load, processors, memory and uptime.
 package server
 
 import (
@@ -21,17 +20,12 @@ func Module() sdk.Module {
 			"uptime": uptime,
 		},
 		Actions: map[string]sdk.Handler{
-			"status":            status,
-			"cpu_cores":         cpuCores,
-			"cpu_times":         cpuTimes,
-			"cpu_top":           cpuTop,
-			"memory_swap":       memorySwap,
-			"uptime_users":      uptimeUsers,
-			"quick_overview":    quickOverview,
-			"quick_memory":      quickMemory,
-			"quick_temperature": quickTemperature,
-			"quick_cpu":         quickCPU,
-			"quick_disk":        quickDisk,
+			"status":       status,
+			"cpu_cores":    cpuCores,
+			"cpu_times":    cpuTimes,
+			"cpu_top":      cpuTop,
+			"memory_swap":  memorySwap,
+			"uptime_users": uptimeUsers,
 		},
 	}
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -18,11 +17,8 @@ type machine struct {
 	host      abi.HostInfo
 	cpu       abi.CPUInfo
 	memory    abi.MemoryInfo
-	disk      abi.DiskInfo
-	sensors   abi.SensorInfo
 	processes abi.ProcessInfo
 	users     abi.UserInfo
-	docker    abi.DockerInfo
 	// broken are operations that time out.
 	broken []string
 }
@@ -36,20 +32,11 @@ func healthy() *machine {
 		memory: abi.MemoryInfo{Total: 4 << 30, Used: 1 << 30, Free: 512 << 20, Available: 2 << 30, Percent: 50, Active: 1 << 30,
 			Inactive: 700 << 20, Cached: 1500 << 20, Buffers: 10 << 20, Shared: 3 << 20,
 			Swap: abi.Swap{Total: 1 << 30, Used: 256 << 20, Free: 768 << 20, Percent: 25, In: 4096, Out: 8192}},
-		disk: abi.DiskInfo{Mounts: []abi.Mount{
-			{Path: "/", Device: "/dev/sda1", Type: "ext4", Total: 40 << 30, Used: 12 << 30, Free: 28 << 30, Percent: 30},
-			{Path: "/var/lib/docker", Device: "/dev/sdb1", Type: "xfs", Total: 100 << 30, Used: 99 << 30, Free: 1 << 30, Percent: 99}}},
-		sensors: abi.SensorInfo{Temperatures: []abi.Temperature{
-			{Name: "coretemp core 0", Current: 45, High: 80, Critical: 100},
-			{Name: "coretemp core 1", Current: 85, High: 80, Critical: 100},
-			{Name: "coretemp core 2", Current: 101, High: 80, Critical: 100},
-			{Name: "nvme", Current: 38.5}}},
 		processes: abi.ProcessInfo{Total: 120, Running: 2, Sleeping: 100, Idle: 17, Zombie: 1, Top: []abi.Process{
 			{PID: 4321, Name: "PostGres", User: "postgres", CPUPercent: 123.4, Memory: 300 << 20, MemoryPercent: 7.3},
 			{PID: 1, Name: "init\n✅ fine", CPUPercent: 0.1, Memory: 4 << 20, MemoryPercent: 0.1}}},
 		users: abi.UserInfo{Users: []abi.LoggedIn{
 			{User: "root", Terminal: "pts/0", From: "192.0.2.7", Since: noon - 60_000}, {User: "ada", Since: noon - 3_600_000}}},
-		docker: abi.DockerInfo{Containers: 7, Running: 5, Images: 12},
 	}
 }
 
@@ -69,10 +56,7 @@ func (m *machine) fake() *sdk.Fake {
 	answer(fake, m, abi.OpMetricsHost, func(abi.MetricsQuery) abi.HostInfo { return m.host })
 	answer(fake, m, abi.OpMetricsCPU, func(abi.MetricsQuery) abi.CPUInfo { return m.cpu })
 	answer(fake, m, abi.OpMetricsMemory, func(abi.MetricsQuery) abi.MemoryInfo { return m.memory })
-	answer(fake, m, abi.OpMetricsDisk, func(abi.MetricsQuery) abi.DiskInfo { return m.disk })
-	answer(fake, m, abi.OpMetricsSensors, func(abi.MetricsQuery) abi.SensorInfo { return m.sensors })
 	answer(fake, m, abi.OpMetricsUsers, func(abi.MetricsQuery) abi.UserInfo { return m.users })
-	answer(fake, m, abi.OpDockerInfo, func(abi.DockerQuery) abi.DockerInfo { return m.docker })
 	answer(fake, m, abi.OpMetricsProcesses, m.list)
 	return fake
 }
@@ -119,17 +103,6 @@ func TestReplies(t *testing.T) {
 		{"uptime-users", healthy(), action("uptime_users")},
 		{"uptime-nobody", as(func(m *machine) { m.users = abi.UserInfo{} }), action("uptime_users")},
 		{"uptime-crowd", as(func(m *machine) { m.users.Users = make([]abi.LoggedIn, maxUsers+1) }), action("uptime_users")},
-		{"quick", healthy(), command("quick")},
-		{"quick-docker-away", as(func(m *machine) { m.broken = []string{abi.OpDockerInfo} }), command("quick")},
-		{"quick-overview", healthy(), action("quick_overview")},
-		{"quick-overview-no-processes", as(func(m *machine) { m.broken = []string{abi.OpMetricsProcesses} }), action("quick_overview")},
-		{"quick-memory", healthy(), action("quick_memory")},
-		{"quick-temperature", healthy(), action("quick_temperature")},
-		{"quick-temperature-none", as(func(m *machine) { m.sensors = abi.SensorInfo{} }), action("quick_temperature")},
-		{"quick-cpu", healthy(), action("quick_cpu")},
-		{"quick-cpu-no-processes", as(func(m *machine) { m.broken = []string{abi.OpMetricsProcesses} }), action("quick_cpu")},
-		{"quick-disk", healthy(), action("quick_disk")},
-		{"quick-disk-hanging", as(func(m *machine) { m.disk = abi.DiskInfo{Hanging: []string{"/mnt/nas"}} }), action("quick_disk")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			reply, err := Module().Handle(test.m.fake().Host(), test.req)
@@ -137,35 +110,6 @@ func TestReplies(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden.Check(t, Module(), test.name, reply)
-		})
-	}
-}
-
-func TestQuickViewKeepsTheRestWhenOneFigureFails(t *testing.T) {
-	sources := map[string][]string{
-		abi.OpMetricsHost:      {"Uptime", "Load"},
-		abi.OpMetricsCPU:       {"CPU"},
-		abi.OpMetricsMemory:    {"Memory"},
-		abi.OpMetricsProcesses: {"Processes"},
-		abi.OpDockerInfo:       {"Docker"},
-	}
-	for op, lines := range sources {
-		t.Run(op, func(t *testing.T) {
-			m := healthy()
-			m.broken = []string{op}
-			reply, err := Module().Handle(m.fake().Host(), sdk.Request{Command: "quick"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var failed []string
-			for _, f := range reply.Blocks[1].Fields {
-				if f.Value[0].Text == "This took too long." {
-					failed = append(failed, f.Name)
-				}
-			}
-			if !slices.Equal(failed, lines) || len(reply.Blocks[1].Fields) < 6 {
-				t.Errorf("failed lines %v of %d, want %v", failed, len(reply.Blocks[1].Fields), lines)
-			}
 		})
 	}
 }
@@ -206,7 +150,7 @@ func TestEveryViewSaysWhoseFiguresItShows(t *testing.T) {
 func TestViewsStayWhenTheMachineIsSilent(t *testing.T) {
 	m := healthy()
 	m.broken = []string{abi.OpMetricsHost}
-	for _, command := range []string{"cpu", "memory", "quick"} {
+	for _, command := range []string{"cpu", "memory"} {
 		if reply, err := Module().Handle(m.fake().Host(), sdk.Request{Command: command}); err != nil || len(reply.Blocks) < 3 {
 			t.Errorf("%s: %+v, %v", command, reply, err)
 		}
@@ -217,9 +161,7 @@ func TestViewsStayWhenTheMachineIsSilent(t *testing.T) {
 // sentence.
 func TestRefusalsReachTheUser(t *testing.T) {
 	for name, handler := range Module().Commands {
-		if name != "quick" {
-			refuses(t, name, handler)
-		}
+		refuses(t, name, handler)
 	}
 	for name, handler := range Module().Actions {
 		refuses(t, name, handler)
@@ -255,29 +197,5 @@ func TestManyCoresAreCutToTheBusiest(t *testing.T) {
 	}
 	if len(bars) != maxCores || bars[0].Label != "core 200" || bars[1].Label != "core 7" || bars[2].Label != "core 0" {
 		t.Errorf("%d bars, beginning with %+v", len(bars), bars[:3])
-	}
-}
-
-func TestLongListsStayWithinOneReply(t *testing.T) {
-	m := healthy()
-	m.disk.Mounts = make([]abi.Mount, 100)
-	for i := range 30 {
-		m.disk.Hanging = append(m.disk.Hanging, "/mnt/"+strconv.Itoa(i))
-	}
-	m.sensors.Temperatures = make([]abi.Temperature, 200)
-	for action, sentences := range map[string][]string{
-		"quick_disk":        {"and 80 more file systems", "and 20 more hanging mounts"},
-		"quick_temperature": {"and 160 more sensors"},
-	} {
-		reply, err := Module().Handle(m.fake().Host(), sdk.Request{Action: action})
-		if err != nil {
-			t.Fatal(err)
-		}
-		golden.Fits(t, Module(), reply)
-		for _, want := range sentences {
-			if !slices.ContainsFunc(reply.Blocks, func(b sdk.Block) bool { return len(b.Spans) > 0 && b.Spans[0].Text == want }) {
-				t.Errorf("%s does not say %q", action, want)
-			}
-		}
 	}
 }
