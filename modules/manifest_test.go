@@ -16,7 +16,10 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/containers"
 	"github.com/cofferdam-bot/cofferdam/modules/core"
+	"github.com/cofferdam-bot/cofferdam/modules/health"
+	"github.com/cofferdam-bot/cofferdam/modules/logs"
 	"github.com/cofferdam-bot/cofferdam/modules/manage"
+	"github.com/cofferdam-bot/cofferdam/modules/quick"
 	"github.com/cofferdam-bot/cofferdam/modules/server"
 )
 
@@ -24,6 +27,9 @@ var all = map[string]sdk.Module{
 	"containers": containers.Module(),
 	"core":       core.Module(),
 	"manage":     manage.Module(),
+	"health":     health.Module(),
+	"logs":       logs.Module(),
+	"quick":      quick.Module(),
 	"server":     server.Module(),
 }
 
