@@ -1,11 +1,11 @@
 package containers
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // A reply holds at most 64 KiB, and a file in it grows by a third in base64.
@@ -22,24 +22,17 @@ func csv(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}
 	found, total, err := all(host, p)
 	if err != nil {
-		return away(req, err, hostRows(endpoints(host), p, "list"), p.again("csv"), p.button("⬅️ Back", "list"))
+		return away(req, err, hostRows(endpoints(host), p, "list"), p.again("csv"), p.button(texts.Back, "list"))
 	}
 	data, rows := table(found)
-	says := "📄 " + sdk.Count(rows, "container")
-	if rows < total {
-		says = "📄 The first " + strconv.Itoa(rows) + " of " + strconv.Itoa(total) + " containers: more do not fit into the file"
-	}
-	if p.host != "" {
-		says += " on " + p.host
-	}
 	return sdk.Reply{
 		Blocks: []sdk.Block{
-			sdk.Text(sdk.Plain(says)),
+			sdk.Text(sdk.Plain(texts.ContainersFile(rows, total, p.host))),
 			sdk.AsOf(req),
 			sdk.Document("containers.csv", data),
 		},
 		// The list was edited to this: without a button it would be lost.
-		Keyboard: [][]sdk.Button{sdk.Row(p.button("⬅️ Back", "list"))},
+		Keyboard: [][]sdk.Button{sdk.Row(p.button(texts.Back, "list"))},
 	}, nil
 }
 

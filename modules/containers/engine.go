@@ -6,6 +6,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // section is engine with the section's reply keyboard, which is there even
@@ -48,14 +49,14 @@ func root(host sdk.Host, req sdk.Request) (reply sdk.Reply, stuck bool, err erro
 	}
 	return sdk.Reply{
 		Blocks: []sdk.Block{
-			sdk.Heading("🐳 Docker" + onHost(hosts, p)),
+			sdk.Heading(texts.DockerHeading + texts.ContainersOnHost(onHost(hosts, p))),
 			sdk.Fields(counts(info)...),
 			sdk.Fields(engineFields(info)...),
 			sdk.AsOf(req),
 		},
 		Keyboard: append(rows,
-			sdk.Row(p.button("📦 Containers", "list")),
-			sdk.Row(p.button("🔄 Refresh", "engine")),
+			sdk.Row(p.button(texts.DockerContainers, "list")),
+			sdk.Row(p.button(texts.Refresh, "engine")),
 		),
 	}, false, nil
 }
@@ -63,33 +64,33 @@ func root(host sdk.Host, req sdk.Request) (reply sdk.Reply, stuck bool, err erro
 func counts(info abi.DockerInfo) []sdk.Field {
 	number := func(name string, n int) sdk.Field { return sdk.Is(name, sdk.Plain(strconv.Itoa(n))) }
 	return []sdk.Field{
-		number("Containers", info.Containers),
-		number("Running", info.Running),
-		number("Paused", info.Paused),
-		number("Stopped", info.Stopped),
-		number("Images", info.Images),
+		number(texts.DockerTotal, info.Containers),
+		number(texts.DockerRunning, info.Running),
+		number(texts.DockerPaused, info.Paused),
+		number(texts.DockerStopped, info.Stopped),
+		number(texts.DockerImages, info.Images),
 	}
 }
 
 func engineFields(info abi.DockerInfo) []sdk.Field {
 	return []sdk.Field{
-		sdk.Is("Engine", sdk.Code(info.Version)),
-		sdk.Is("API", sdk.Code(info.APIVersion)),
-		sdk.Is("System", sdk.Plain(sdk.Line(info.OS, 80)+", "+sdk.Line(info.Arch, 20))),
-		sdk.Is("Storage", sdk.Plain(sdk.Line(info.StorageDriver, 40))),
-		sdk.Is("Endpoints", sdk.Plain(sdk.Line(strings.Join(info.Hosts, ", "), 200))),
-		sdk.Is("Answered in", sdk.Plain(sdk.Decimal(info.EngineResponseMS, 1)+" ms")),
+		sdk.Is(texts.DockerEngine, sdk.Code(info.Version)),
+		sdk.Is(texts.DockerAPI, sdk.Code(info.APIVersion)),
+		sdk.Is(texts.DockerSystem, sdk.Plain(sdk.Line(info.OS, 80)+", "+sdk.Line(info.Arch, 20))),
+		sdk.Is(texts.DockerStorage, sdk.Plain(sdk.Line(info.StorageDriver, 40))),
+		sdk.Is(texts.DockerEndpoints, sdk.Plain(sdk.Line(strings.Join(info.Hosts, ", "), 200))),
+		sdk.Is(texts.DockerAnswered, sdk.Plain(sdk.Decimal(info.EngineResponseMS, 1)+" ms")),
 	}
 }
 
-// onHost names the endpoint, if there are several.
+// onHost is the endpoint's name, if there are several.
 func onHost(hosts []string, p place) string {
 	switch {
 	case len(hosts) < 2:
 		return ""
 	case p.host == "":
-		return " on " + sdk.Line(hosts[0], maxHostName)
+		return sdk.Line(hosts[0], maxHostName)
 	default:
-		return " on " + p.host
+		return p.host
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // Module returns the commands of this module, and the views that its buttons
@@ -38,7 +39,7 @@ const (
 	maxPage     = 10_000
 )
 
-var errBroken = sdk.Fail(abi.Invalid, "This button makes no sense any more. Send /containers for a new list.")
+var errBroken = sdk.Fail(abi.Invalid, texts.ContainersBroken)
 
 // placeOf reads the arguments of a button; a command begins at the first page
 // of the first endpoint.
@@ -120,8 +121,8 @@ func away(req sdk.Request, err error, rows [][]sdk.Button, buttons ...sdk.Button
 
 // again is the first button of [away].
 func (p place) again(action string, args ...string) sdk.Button {
-	return p.button("🔄 Try again", action, args...)
+	return p.button(texts.ContainersTryAgain, action, args...)
 }
 
 // firstEngine leads out of an endpoint that does not answer.
-var firstEngine = sdk.Do("⬅️ Back", "engine")
+var firstEngine = sdk.Do(texts.Back, "engine")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 const perPage = 10
@@ -29,7 +30,7 @@ func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return away(req, err, hostRows(hosts, p, "list"), p.again("list"), firstEngine)
 	}
-	blocks := []sdk.Block{sdk.Heading(listHeading(found, hosts, p))}
+	blocks := []sdk.Block{sdk.Heading(texts.ContainersHeading(found.Total, found.Running, onHost(hosts, p), p.page, pages(found.Total)))}
 	for _, c := range found.Containers {
 		blocks = append(blocks, row(c))
 	}
@@ -55,17 +56,6 @@ func fetch(host sdk.Host, p place) (abi.ContainerList, place, error) {
 
 func pages(total int) int { return max(1, (total+perPage-1)/perPage) }
 
-func listHeading(found abi.ContainerList, hosts []string, p place) string {
-	if found.Total == 0 {
-		return "📦 There are no containers" + onHost(hosts, p)
-	}
-	text := "📦 " + sdk.Count(found.Total, "container") + onHost(hosts, p) + ", " + strconv.Itoa(found.Running) + " running"
-	if last := pages(found.Total); last > 1 {
-		text += ", page " + strconv.Itoa(p.page) + " of " + strconv.Itoa(last)
-	}
-	return text
-}
-
 // row is one container in three short lines.
 func row(c abi.Container) sdk.Block {
 	status := sdk.Line(c.Status, maxStatus)
@@ -78,7 +68,7 @@ func row(c abi.Container) sdk.Block {
 		sdk.Plain("\n" + status),
 	}
 	if c.Created > 0 {
-		spans = append(spans, sdk.Plain(", created "), sdk.Ago(c.Created))
+		spans = append(spans, sdk.Plain(texts.ContainersCreated), sdk.Ago(c.Created))
 	}
 	return sdk.Text(spans...)
 }
@@ -124,11 +114,11 @@ func listKeyboard(found abi.ContainerList, hosts []string, p place) [][]sdk.Butt
 		keyboard = append(keyboard, paging)
 	}
 	keyboard = append(keyboard, hostRows(hosts, p, "list")...)
-	last := sdk.Row(p.button("🔄 Refresh", "list"))
+	last := sdk.Row(p.button(texts.Refresh, "list"))
 	if found.Total > 0 {
-		last = append(last, p.button("📄 As file", "csv"))
+		last = append(last, p.button(texts.AsFile, "csv"))
 	}
-	return append(keyboard, append(last, p.at(1).button("⬅️ Back", "engine")))
+	return append(keyboard, append(last, p.at(1).button(texts.Back, "engine")))
 }
 
 // shortLabel is how many characters fit on half the width of a phone.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // What a page shows at most, to stay within one message.
@@ -30,7 +31,7 @@ func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	case sdk.CodeOf(err) == abi.NotFound:
 		return gone(req, p), nil
 	case err != nil:
-		return away(req, err, hostRows(endpoints(host), p, "list"), p.again("show", "id", id), p.button("⬅️ Back", "list"))
+		return away(req, err, hostRows(endpoints(host), p, "list"), p.again("show", "id", id), p.button(texts.Back, "list"))
 	}
 	blocks := []sdk.Block{
 		sdk.HeadingOf(sdk.Plain(mark(c.Container)+" "), sdk.Code(sdk.Line(c.Name, maxName))),
@@ -43,7 +44,7 @@ func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	blocks = append(blocks, labels(c.Labels)...)
 	return sdk.Reply{
 		Blocks:   append(blocks, sdk.AsOf(req)),
-		Keyboard: append(manage(req, p, c), sdk.Row(p.button("🔄 Refresh", "show", "id", id), p.button("⬅️ Back", "list"))),
+		Keyboard: append(manage(req, p, c), sdk.Row(p.button(texts.Refresh, "show", "id", id), p.button(texts.Back, "list"))),
 	}, nil
 }
 
@@ -67,7 +68,7 @@ func manage(req sdk.Request, p place, c abi.ContainerDetails) [][]sdk.Button {
 		return nil
 	}
 	return [][]sdk.Button{
-		sdk.Row(sdk.RunWith("⚙️ Manage", "manage", typed)),
+		sdk.Row(sdk.RunWith(texts.ContainersManage, "manage", typed)),
 		sdk.Row(sdk.RunWith("📜 Logs", "logs", typed)),
 	}
 }
@@ -81,51 +82,56 @@ func isID(id string) bool {
 // gone is no error: between a list and a tap, containers come and go.
 func gone(req sdk.Request, p place) sdk.Reply {
 	return sdk.Reply{
-		Blocks:   []sdk.Block{sdk.Text(sdk.Plain("This container is not there any more.")), sdk.AsOf(req)},
-		Keyboard: [][]sdk.Button{sdk.Row(p.button("⬅️ Back to the list", "list"))},
+		Blocks:   []sdk.Block{sdk.Text(sdk.Plain(texts.ContainersGone)), sdk.AsOf(req)},
+		Keyboard: [][]sdk.Button{sdk.Row(p.button(texts.ContainersBackList, "list"))},
 	}
 }
 
 func identity(c abi.ContainerDetails) []sdk.Field {
 	fields := []sdk.Field{
-		sdk.Is("Id", sdk.Code(shortID(c.ID))),
-		sdk.Is("Image", sdk.Code(sdk.Line(c.Image, maxImage))),
+		sdk.Is(texts.ContainerID, sdk.Code(shortID(c.ID))),
+		sdk.Is(texts.ContainerImage, sdk.Code(sdk.Line(c.Image, maxImage))),
 	}
 	if c.Project != "" {
-		fields = append(fields, sdk.Is("Project", sdk.Code(sdk.Line(c.Project, maxLabel))))
+		fields = append(fields, sdk.Is(texts.ContainerProject, sdk.Code(sdk.Line(c.Project, maxLabel))))
 	}
 	if len(c.Command) > 0 {
-		fields = append(fields, sdk.Is("Command", sdk.Code(sdk.Line(strings.Join(c.Command, " "), maxCommand))))
+		fields = append(fields, sdk.Is(texts.ContainerCommand, sdk.Code(sdk.Line(strings.Join(c.Command, " "), maxCommand))))
 	}
 	return fields
 }
 
 func lifecycle(c abi.ContainerDetails) []sdk.Field {
-	fields := []sdk.Field{sdk.Is("State", sdk.Plain(sdk.Line(c.State, maxWord)))}
+	fields := []sdk.Field{sdk.Is(texts.ContainerState, sdk.Plain(sdk.Line(c.State, maxWord)))}
 	if c.Health != "" {
-		fields = append(fields, sdk.Is("Health", sdk.Plain(sdk.Line(c.Health, maxWord))))
+		fields = append(fields, sdk.Is(texts.ContainerHealth, sdk.Plain(sdk.Line(c.Health, maxWord))))
 	}
-	fields = append(fields, sdk.Is("Created", sdk.Time(c.Created)))
+	fields = append(fields, moment(texts.ContainerCreated, c.Created))
 	if c.Started > 0 {
-		fields = append(fields, sdk.Is("Started", sdk.Ago(c.Started)))
+		fields = append(fields, moment(texts.ContainerStarted, c.Started))
 	}
-	fields = append(fields, sdk.Is("Restarts", sdk.Plain(strconv.Itoa(c.RestartCount))))
+	fields = append(fields, sdk.Is(texts.ContainerRestarts, sdk.Plain(strconv.Itoa(c.RestartCount))))
 	if c.State == "exited" || c.State == "dead" {
 		fields = append(fields, ending(c)...)
 	}
 	if c.OOMKilled {
-		fields = append(fields, sdk.Is("Out of memory", sdk.Plain("killed by the kernel")))
+		fields = append(fields, sdk.Is(texts.ContainerOOM, sdk.Plain(texts.ContainerOOMKilled)))
 	}
 	if c.Error != "" {
-		fields = append(fields, sdk.Is("Error", sdk.Plain(sdk.Line(c.Error, maxCommand))))
+		fields = append(fields, sdk.Is(texts.ContainerError, sdk.Plain(sdk.Line(c.Error, maxCommand))))
 	}
 	return fields
 }
 
+// moment is how long ago, to judge it by, and when, to look it up elsewhere.
+func moment(name string, ms int64) sdk.Field {
+	return sdk.Is(name, sdk.Ago(ms), sdk.Plain(", "), sdk.Time(ms))
+}
+
 func ending(c abi.ContainerDetails) []sdk.Field {
-	fields := []sdk.Field{sdk.Is("Exit code", sdk.Plain(strconv.Itoa(c.ExitCode)))}
+	fields := []sdk.Field{sdk.Is(texts.ContainerExit, sdk.Plain(strconv.Itoa(c.ExitCode)))}
 	if c.Finished > 0 {
-		fields = append(fields, sdk.Is("Ended", sdk.Ago(c.Finished)))
+		fields = append(fields, moment(texts.ContainerEnded, c.Finished))
 	}
 	return fields
 }
@@ -135,14 +141,14 @@ func ending(c abi.ContainerDetails) []sdk.Field {
 func usage(host sdk.Host, ref abi.ContainerRef) []sdk.Block {
 	stats, err := host.ContainerStats(ref)
 	if err != nil {
-		return []sdk.Block{sdk.Text(sdk.Italic("No figures: " + sdk.MessageOf(err)))}
+		return []sdk.Block{sdk.Text(sdk.Italic(texts.ContainerNoFigures(sdk.MessageOf(err))))}
 	}
 	fields := []sdk.Field{
-		sdk.Is("CPU", sdk.Plain(processor(stats))),
-		sdk.Is("Memory", sdk.Plain(memory(stats))),
-		sdk.Is("Network", sdk.Plain(bytes(stats.NetworkIn)+" in, "+bytes(stats.NetworkOut)+" out")),
-		sdk.Is("Block I/O", sdk.Plain(bytes(stats.BlockRead)+" read, "+bytes(stats.BlockWrite)+" written")),
-		sdk.Is("Processes and threads", sdk.Plain(strconv.Itoa(stats.PIDs))),
+		sdk.Is(texts.ContainerCPU, sdk.Plain(texts.ContainerProcessor(stats.CPUPercent, stats.CPUs))),
+		sdk.Is(texts.ContainerMemory, sdk.Plain(memory(stats))),
+		sdk.Is(texts.ContainerNetwork, sdk.Plain(texts.ContainerTraffic(bytes(stats.NetworkIn), bytes(stats.NetworkOut)))),
+		sdk.Is(texts.ContainerBlockIO, sdk.Plain(texts.ContainerBlocks(bytes(stats.BlockRead), bytes(stats.BlockWrite)))),
+		sdk.Is(texts.ContainerProcesses, sdk.Plain(strconv.Itoa(stats.PIDs))),
 	}
 	if bars := usageBars(stats); len(bars) > 0 {
 		return []sdk.Block{sdk.Bars(bars...), sdk.Fields(fields...)}
@@ -155,21 +161,12 @@ func usage(host sdk.Host, ref abi.ContainerRef) []sdk.Block {
 func usageBars(stats abi.ContainerStats) []sdk.Bar {
 	var bars []sdk.Bar
 	if stats.CPUs > 0 {
-		bars = append(bars, sdk.Bar{Label: "CPU", Percent: share(stats.CPUPercent / float64(stats.CPUs))})
+		bars = append(bars, sdk.Bar{Label: texts.ContainerCPU, Percent: share(stats.CPUPercent / float64(stats.CPUs))})
 	}
 	if stats.MemoryLimit > 0 {
-		bars = append(bars, sdk.Bar{Label: "Memory", Percent: share(100 * float64(stats.MemoryUsed) / float64(stats.MemoryLimit))})
+		bars = append(bars, sdk.Bar{Label: texts.ContainerMemory, Percent: share(100 * float64(stats.MemoryUsed) / float64(stats.MemoryLimit))})
 	}
 	return bars
-}
-
-// processor says what 100 % is: the bar above it is a share of all cores.
-func processor(stats abi.ContainerStats) string {
-	text := sdk.Percent(stats.CPUPercent) + " of one core"
-	if stats.CPUs > 1 {
-		text = sdk.Percent(stats.CPUPercent) + " of one of " + sdk.Count(stats.CPUs, "core")
-	}
-	return text
 }
 
 func share(percent float64) float64 { return min(max(percent, 0), 100) }
@@ -178,7 +175,7 @@ func memory(stats abi.ContainerStats) string {
 	if stats.MemoryLimit <= 0 {
 		return bytes(stats.MemoryUsed)
 	}
-	return bytes(stats.MemoryUsed) + " of " + bytes(stats.MemoryLimit)
+	return texts.ContainerOf(bytes(stats.MemoryUsed), bytes(stats.MemoryLimit))
 }
 
 func bytes(n int64) string { return sdk.Bytes(uint64(max(n, 0))) }
@@ -188,7 +185,7 @@ func ports(all []abi.Port) []sdk.Block {
 	for i, port := range all {
 		lines[i] = published(port)
 	}
-	return codeLines("Ports", lines, maxPorts)
+	return codeLines(texts.ContainerPorts, lines, maxPorts)
 }
 
 // published is "0.0.0.0:8080 → 80/tcp", or the port alone if it is only
@@ -212,7 +209,7 @@ func labels(all []abi.Label) []sdk.Block {
 	for i, label := range all {
 		lines[i] = label.Name + "=" + label.Value
 	}
-	return codeLines("Labels", lines, maxLabels)
+	return codeLines(texts.ContainerLabels, lines, maxLabels)
 }
 
 // codeLines is a titled list, cut to most lines; nothing if it is empty.
@@ -225,7 +222,7 @@ func codeLines(title string, lines []string, most int) []sdk.Block {
 		spans = append(spans, sdk.Plain("\n"), sdk.Code(sdk.Line(line, maxLabel)))
 	}
 	if len(lines) > most {
-		spans = append(spans, sdk.Plain("\nand "+strconv.Itoa(len(lines)-most)+" more"))
+		spans = append(spans, sdk.Plain("\n"+texts.ContainerMore(len(lines)-most)))
 	}
 	return []sdk.Block{sdk.Text(spans...)}
 }
