@@ -121,11 +121,16 @@ func TestBothStreamsAndWhatTheyMayHold(t *testing.T) {
 }
 
 func TestALineOfAMegabyteIsOneLine(t *testing.T) {
+	args := []string{"say", `1before\n`}
+	for range 16 {
+		args = append(args, "1"+strings.Repeat("0123456789abcdef", 4096))
+	}
+	args = append(args, `1\nafter\n`)
 	for name, tty := range map[string]bool{"streams": false, "a terminal": true} {
 		t.Run(name, func(t *testing.T) {
 			c := realClient(t)
 			id := logged(t, "after", dockertest.Container{
-				Args:   []string{"say", `1before\n`, `1` + strings.Repeat("0123456789abcdef", 4096), `1` + strings.Repeat("0123456789abcdef", 4096) + `\nafter\n`},
+				Args:   args,
 				Adjust: func(cfg *container.Config, _ *container.HostConfig) { cfg.Tty = tty },
 			})
 			for _, count := range []int{1, 2, 3, 0} {
