@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 func (s *search) back(ctx context.Context, from cursor) error {
 	step := s.want + extraLines
 	for {
+		begin := time.Now()
 		w, err := s.window(ctx, from, step)
 		switch {
 		case err != nil && exhausted(err) && s.older != nil:
@@ -31,12 +33,22 @@ func (s *search) back(ctx context.Context, from cursor) error {
 			return nil
 		}
 		s.older = &w.oldest
-		if time.Since(s.began) > searching || s.budget <= 0 {
+		step = s.next(step, time.Since(begin))
+		if step < s.want || s.budget <= 0 {
 			s.partial = true
 			return nil
 		}
-		from, step = w.oldest, min(4*step, maxStep)
+		from = w.oldest
 	}
+}
+
+// next is how many messages the next part has: more and more, but not more than
+// will be read in time if that goes on as with the last part, since what was
+// begun in vain is lost.
+func (s *search) next(last int, took time.Duration) int {
+	left := searching - time.Since(s.began)
+	inTime := float64(last) * 0.6 * float64(left) / float64(max(took, time.Microsecond))
+	return int(min(float64(4*last), maxStep, inTime))
 }
 
 // note puts a part's lines before those of later parts.
@@ -146,6 +158,10 @@ func (w *window) keep(f found) {
 // finish drops what may have begun earlier, and turns counts from the answer's
 // beginning into distances from the log's end.
 func (w *window) finish(tail int) {
+	if !w.anchored { // the place is gone, and all that was older with it
+		w.kept = slices.DeleteFunc(w.kept, func(f found) bool { return !f.before(w.from.position) })
+		w.newest = w.s.newWindow(w.from).newest
+	}
 	for !w.begin && len(w.kept) > 0 && w.kept[0].edge {
 		w.size -= len(w.kept[0].line.Text)
 		w.kept = w.kept[1:]
