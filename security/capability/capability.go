@@ -50,17 +50,25 @@ const (
 
 // rule is what is fixed about a capability.
 type rule struct {
-	// scoped tells that it takes a scope of containers.
-	scoped bool
-	need   Need
+	scope kind
+	need  Need
 }
+
+// kind is what a capability's scope is made of.
+type kind int
+
+const (
+	unscoped kind = iota
+	ofContainers
+	ofImages
+)
 
 // reveal shows what may hold secrets; act is what changes a container; destroy
 // what can lose its work (B7, B8).
 var (
-	reveal  = rule{scoped: true, need: Need{Session: true}}
-	act     = rule{scoped: true, need: Need{Admin: true, Session: true}}
-	destroy = rule{scoped: true, need: Need{Admin: true, Session: true, Confirm: true}}
+	reveal  = rule{scope: ofContainers, need: Need{Session: true}}
+	act     = rule{scope: ofContainers, need: Need{Admin: true, Session: true}}
+	destroy = rule{scope: ofContainers, need: Need{Admin: true, Session: true, Confirm: true}}
 )
 
 // rules lists every capability there is.
@@ -68,9 +76,9 @@ var rules = map[Name]rule{
 	MetricsHost: {}, MetricsCPU: {}, MetricsMemory: {}, MetricsDisk: {},
 	MetricsSensors: {}, MetricsProcesses: {}, MetricsUsers: {}, MetricsNetwork: {}, MetricsHistory: {},
 	DockerInfo: {}, BotModules: {}, BotHealth: {},
-	ContainersList: {scoped: true}, ContainersInspect: {scoped: true}, ContainersStats: {scoped: true},
+	ContainersList: {scope: ofContainers}, ContainersInspect: {scope: ofContainers}, ContainersStats: {scope: ofContainers},
 	ContainersLogs: reveal, ContainersRuntime: reveal, ContainersEnv: reveal,
-	ImagesList: {scoped: true}, ImagesInspect: {scoped: true}, ImagesHistory: {scoped: true}, ImagesUpdates: {scoped: true},
+	ImagesList: {scope: ofImages}, ImagesInspect: {scope: ofImages}, ImagesHistory: {scope: ofImages}, ImagesUpdates: {scope: ofImages},
 	ContainersStart: act, ContainersPause: act, ContainersUnpause: act, ContainersRename: act,
 	ContainersStop: destroy, ContainersRestart: destroy, ContainersKill: destroy, ContainersRemove: destroy,
 }
@@ -128,10 +136,14 @@ func parseFor(name Name, patterns []string) (Scope, error) {
 	switch {
 	case !known:
 		return Scope{}, errors.New("unknown in this version")
-	case rule.scoped && len(patterns) == 0:
-		return Scope{}, errors.New(`needs a scope: container names such as "web-*", "label:KEY=VALUE", "project:NAME", or "*" for all`)
-	case !rule.scoped && len(patterns) > 0:
+	case rule.scope == unscoped && len(patterns) > 0:
 		return Scope{}, errors.New("takes no scope")
+	case rule.scope == ofContainers && len(patterns) == 0:
+		return Scope{}, errors.New(`needs a scope: container names such as "web-*", "label:KEY=VALUE", "project:NAME", or "*" for all`)
+	case rule.scope == ofImages && len(patterns) == 0:
+		return Scope{}, errors.New(`needs a scope: repositories such as "nginx" or "ghcr.io/acme/*", or "*" for all`)
+	case rule.scope == ofImages:
+		return ParseImageScope(patterns)
 	}
 	return ParseScope(patterns)
 }
@@ -195,8 +207,9 @@ func (s Set) Allows(name Name, target Target) bool {
 	return len(scopes) > 0
 }
 
-// AllowsImage reports whether a capability is granted for an image, which has one
-// of these tags at least. An image without tags lies only in the scope of all.
+// AllowsImage reports whether a capability is granted for an image that goes by
+// these references: tags, or digests with their repository. One of them must lie
+// in the scope. An image without any lies only in the scope of all.
 func (s Set) AllowsImage(name Name, tags []string) bool {
 	scopes := s.granted[name]
 	for _, scope := range scopes {
@@ -213,7 +226,7 @@ func (s Set) String() string {
 	for _, name := range Names() {
 		for i, scope := range s.granted[name] {
 			text := string(name)
-			if len(scope.patterns) > 0 {
+			if len(scope.source) > 0 {
 				text += "{" + strings.Join(scope.source, ",") + "}"
 			}
 			if i > 0 {
@@ -232,7 +245,7 @@ func (s Set) List() []string {
 	for _, name := range slices.Sorted(maps.Keys(s.granted)) {
 		var scopes []string
 		for _, scope := range s.granted[name] {
-			if text := "{" + strings.Join(scope.source, ",") + "}"; len(scope.patterns) > 0 && !slices.Contains(scopes, text) {
+			if text := "{" + strings.Join(scope.source, ",") + "}"; len(scope.source) > 0 && !slices.Contains(scopes, text) {
 				scopes = append(scopes, text)
 			}
 		}

@@ -21,8 +21,10 @@ type Target struct {
 // The zero Scope contains nothing.
 type Scope struct {
 	// source is the patterns as they were written.
-	source   []string
-	patterns []pattern
+	source []string
+	// A scope is of containers or of images: one of these is set.
+	patterns     []pattern
+	repositories []repository
 }
 
 // MaxPatterns bounds a scope: more is a mistake or an attack.
@@ -69,17 +71,6 @@ func (s Scope) Contains(t Target) bool {
 	return false
 }
 
-// containsImage is Contains for an image. For now only the scope of all images
-// can be written.
-func (s Scope) containsImage([]string) bool {
-	for _, text := range s.source {
-		if text == "*" {
-			return true
-		}
-	}
-	return false
-}
-
 // pattern matches a container's name if label is empty, otherwise the value
 // of that label.
 type pattern struct {
@@ -117,6 +108,9 @@ func parsePattern(text string) (pattern, error) {
 // ([a-zA-Z0-9][a-zA-Z0-9_.-]*): a pattern that matches nothing is a typing
 // error, and one with a slash is a wrong idea of what names look like.
 func checkNamePattern(text string) error {
+	if strings.Contains(text, "/") {
+		return errors.New("is a repository of images: containers go by their names, which have no slash")
+	}
 	for _, r := range text {
 		if !strings.ContainsRune("*_.-", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
 			return fmt.Errorf("%q cannot be in a container's name", r)
