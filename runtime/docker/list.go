@@ -20,10 +20,14 @@ const MaxPage = 1000
 // List returns those containers of an engine that keep admits, running ones
 // first, then by name. The totals count them all; Offset and Count cut a page
 // out of them, of at most [MaxPage]. A nil keep admits none. The engine is asked
-// once for all that is listed within [Config.Fresh].
+// once for all that is listed within [Config.Fresh]. An Image narrows the list to
+// containers made of the image with that full id.
 func (c *Client) List(ctx context.Context, q abi.ContainerQuery, keep Keep) (abi.ContainerList, error) {
 	if q.Offset < 0 || q.Count < 0 {
 		return abi.ContainerList{}, fail(abi.Invalid, "A page cannot start or end before the list.", nil)
+	}
+	if q.Image != "" && !isImageID(q.Image) {
+		return abi.ContainerList{}, fail(abi.Invalid, "That is not an image's full id.", nil)
 	}
 	e, ctx, cancel, err := c.begin(ctx, q.Host)
 	if err != nil {
