@@ -60,4 +60,6 @@ type ContainerNetwork struct {
 type ContainerEnv struct {
 	Name      string  `json:"name"`
 	Variables []Label `json:"variables,omitempty"`
+	// Omitted counts those that are too many to be listed.
+	Omitted int `json:"omitted,omitempty"`
 }

@@ -1135,7 +1135,7 @@ func readContainerRuntime(r *jsonwire.Reader, v *abi.ContainerRuntime) {
 	}
 }
 
-var keysOfContainerEnv = [...]string{"name", "variables"}
+var keysOfContainerEnv = [...]string{"name", "variables", "omitted"}
 
 func readContainerEnv(r *jsonwire.Reader, v *abi.ContainerEnv) {
 	if !r.Open('{') {
@@ -1147,6 +1147,8 @@ func readContainerEnv(r *jsonwire.Reader, v *abi.ContainerEnv) {
 			r.String(&v.Name)
 		case 1:
 			readLabels(r, &v.Variables)
+		case 2:
+			r.Int(&v.Omitted)
 		default:
 			r.Skip()
 		}

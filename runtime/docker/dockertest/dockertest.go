@@ -8,6 +8,7 @@
 package dockertest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -41,6 +42,8 @@ const (
 type Container struct {
 	Name   string // unique on the engine (see [Unique]); empty: the engine's choice
 	Labels map[string]string
+	// Image is what it is made of, an image of [Build]; empty: the test image.
+	Image string
 	// Args are the program's: those of probe/main.go; empty: sleep.
 	Args  []string
 	State State
@@ -148,7 +151,7 @@ func run(ctx context.Context, cli *client.Client, image string, c Container) (st
 	for k, v := range c.Labels {
 		labels[k] = v
 	}
-	cfg := &container.Config{Image: image, Cmd: c.Args, Labels: labels}
+	cfg := &container.Config{Image: cmp.Or(c.Image, image), Cmd: c.Args, Labels: labels}
 	host := &container.HostConfig{NetworkMode: "none"}
 	if c.Adjust != nil {
 		c.Adjust(cfg, host)
