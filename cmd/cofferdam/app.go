@@ -218,7 +218,10 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	sources := hostcall.Sources{Docker: a.docker, Metrics: metrics.New(metrics.Config{}, o.now), Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall}
+	sources := hostcall.Sources{
+		Docker: a.docker, Images: a.docker, Metrics: metrics.New(metrics.Config{}, o.now),
+		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
+	}
 	operations := hostcall.Table(sources)
 	runtimes, err := engine.New(engine.Config{CacheDir: o.cacheDir, Shipped: shippedCode(), Operations: operations, Log: a.log.Named("engine")})
 	if err != nil {
