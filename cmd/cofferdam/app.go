@@ -19,6 +19,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/modules"
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/runtime/distribution"
 	"github.com/cofferdam-bot/cofferdam/runtime/docker"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/health"
@@ -218,8 +219,12 @@ func (a *app) openModules(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	updates := distribution.New(distribution.Config{
+		Images: a.docker, DockerConfig: distribution.DockerConfig(), Secret: o.scrub.Learn, Now: o.now, Log: a.log.Named("updates"),
+	})
+	a.closing(func(context.Context) error { return updates.Close() })
 	sources := hostcall.Sources{
-		Docker: a.docker, Images: a.docker, Metrics: metrics.New(metrics.Config{}, o.now),
+		Docker: a.docker, Images: a.docker, Updates: updates, Metrics: metrics.New(metrics.Config{}, o.now),
 		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
 	}
 	operations := hostcall.Table(sources)
