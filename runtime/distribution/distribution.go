@@ -156,6 +156,7 @@ func (c *Client) targets(ctx context.Context, q abi.UpdateQuery, keep func(tags 
 			break
 		}
 	}
+	narrow(images, keep)
 	if q.ID == "" {
 		return targetsOf(q.Host, images, false), nil
 	}

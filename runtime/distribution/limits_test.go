@@ -3,8 +3,11 @@ package distribution
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -208,4 +211,27 @@ func TestAConfigThatCannotBeRead(t *testing.T) {
 		t.Errorf("the log does not say so:\n%s", w.logged())
 	}
 	w.keepsSecret(password)
+}
+
+// TestHelpersAreNotRun: a program that Docker's config names stays where it is.
+func TestHelpersAreNotRun(t *testing.T) {
+	w := newWorld(t)
+	w.pulled("app:latest")
+	w.guardedBy(wantsBasic("operator", secret()))
+	programs, ran := t.TempDir(), filepath.Join(t.TempDir(), "ran")
+	if err := os.WriteFile(filepath.Join(programs, "docker-credential-trap"), []byte("#!/bin/sh\necho > "+ran+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", programs+":"+os.Getenv("PATH"))
+	w.config(map[string]any{"credsStore": "trap", "credHelpers": map[string]string{w.host: "trap"}})
+	w.one()
+	if _, err := os.Stat(ran); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the helper was run: %v", err)
+	}
+	if out, err := exec.Command("docker-credential-trap").CombinedOutput(); err != nil {
+		t.Fatalf("the helper cannot be run at all: %v\n%s", err, out)
+	}
+	if _, err := os.Stat(ran); err != nil {
+		t.Errorf("the helper leaves no trace when it is run: %v", err)
+	}
 }

@@ -200,7 +200,7 @@ func configOf(d *remote.Descriptor) (string, error) {
 		return "", errNoManifest
 	}
 	manifest, err := v1.ParseManifest(bytes.NewReader(d.Manifest))
-	if err != nil {
+	if err != nil || manifest.Config.Digest.Hex == "" {
 		return "", errNoManifest
 	}
 	return manifest.Config.Digest.String(), nil
@@ -215,7 +215,7 @@ func childOf(d *remote.Descriptor, platform v1.Platform) (string, error) {
 	}
 	found := ""
 	for _, m := range index.Manifests[:min(len(index.Manifests), maxChildren)] {
-		if m.Platform == nil || m.Platform.OS != platform.OS || m.Platform.Architecture != platform.Architecture {
+		if m.Digest.Hex == "" || m.Platform == nil || m.Platform.OS != platform.OS || m.Platform.Architecture != platform.Architecture {
 			continue
 		}
 		if variant(*m.Platform) == variant(platform) {

@@ -1,6 +1,7 @@
 package distribution
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -26,17 +27,20 @@ type target struct {
 
 // has reports whether the repository called the image by this digest.
 func (t target) has(digest string) bool {
-	for _, d := range t.digests {
-		if d == digest {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.digests, digest)
 }
 
 // key tells targets apart: the same image under the same name is looked up once,
 // on whichever hosts it is.
 func (t target) key() string { return t.id + " " + t.tag.Name() }
+
+// narrow takes the tags away that may not be seen alone: an image may have others
+// beside the one by which it was admitted.
+func narrow(images []abi.Image, keep func(tags []string) bool) {
+	for i := range images {
+		images[i].Tags = slices.DeleteFunc(slices.Clone(images[i].Tags), func(tag string) bool { return !keep([]string{tag}) })
+	}
+}
 
 // targetsOf are the tags of images, and those images without a tag that are asked
 // for by name or that containers are made of.

@@ -211,6 +211,19 @@ func TestOnlyWhatMayBeSeen(t *testing.T) {
 	}
 }
 
+// TestOtherTagsOfAnImage: one that is admitted by one tag does not tell of the
+// others.
+func TestOtherTagsOfAnImage(t *testing.T) {
+	w := newWorld(t)
+	image := w.pulled("mine:1.0")
+	w.push(image, "yours:1.0")
+	w.engine.images[0].Tags = append(w.engine.images[0].Tags, w.host+"/yours:1.0")
+	report, err := w.client.Updates(t.Context(), abi.UpdateQuery{WaitMS: 5000}, func(tags []string) bool { return strings.Contains(strings.Join(tags, " "), "/mine:") })
+	if err != nil || len(report.Images) != 1 || !strings.Contains(report.Images[0].Reference, "/mine:") {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
 func TestLongListsOfImages(t *testing.T) {
 	w := newWorld(t)
 	w.engine.page = 3
