@@ -3,10 +3,12 @@ package server
 import (
 	"cmp"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/view"
 )
 
 func cpu(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
@@ -14,84 +16,80 @@ func cpu(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	keyboard := [][]sdk.Button{
-		sdk.Row(sdk.Do("📊 Per core", "cpu_cores"), sdk.Do("⏳ Times", "cpu_times")),
-		sdk.Row(sdk.Do("🔝 Top 10 processes", "cpu_top")),
-		commandView("cpu"),
-	}
-	return page(req, whose(host), keyboard, cpuBlocks(info)...), nil
-}
-
-func cpuBlocks(info abi.CPUInfo) []sdk.Block {
 	var fields []sdk.Field
 	if info.Model != "" {
-		fields = append(fields, sdk.Is("Model", sdk.Plain(sdk.Line(info.Model, 80))))
+		fields = append(fields, sdk.Is(texts.ServerModel, sdk.Plain(sdk.Line(info.Model, 80))))
 	}
 	fields = append(fields,
-		sdk.Is("Logical cores", sdk.Plain(count(info.Logical))),
-		sdk.Is("Physical cores", sdk.Plain(count(info.Physical))),
-		sdk.Is("Frequency", sdk.Plain(frequency(info.MHz))),
+		sdk.Is(texts.ServerLogical, sdk.Plain(count(info.Logical))),
+		sdk.Is(texts.ServerPhysical, sdk.Plain(count(info.Physical))),
+		sdk.Is(texts.ServerFrequency, sdk.Plain(texts.ServerMHz(info.MHz))),
 		measured(info),
 	)
-	return []sdk.Block{
-		sdk.Heading("🧮 CPU"),
-		sdk.Bars(sdk.Bar{Label: "Total", Percent: share(info.Percent)}),
-		sdk.Fields(fields...),
+	keyboard := [][]sdk.Button{
+		sdk.Row(sdk.Do(texts.ServerToCores, "cpu_cores"), sdk.Do(texts.ServerToTimes, "cpu_times")),
+		sdk.Row(sdk.Do(texts.ServerToTop, "cpu_top"), chart("cpu")),
+		commandView("cpu"),
 	}
+	return view.Page(req, view.Whose(host), keyboard,
+		sdk.Heading(texts.ServerCPU),
+		sdk.Bars(bar(texts.ServerTotal, info.Percent)),
+		sdk.Fields(fields...),
+	), nil
+}
+
+func bar(label string, percent float64) sdk.Bar {
+	return sdk.Bar{Label: label, Percent: view.Share(percent)}
 }
 
 // measured says how long the percentages were measured over: a short window
 // jumps, a long one hides peaks.
 func measured(info abi.CPUInfo) sdk.Field {
-	return sdk.Is("Measured over", sdk.Plain(sdk.Decimal(float64(info.WindowMS)/1000, 1)+" s"))
+	return sdk.Is(texts.ServerMeasured, sdk.Plain(texts.ServerWindow(info.WindowMS)))
 }
 
-func frequency(mhz float64) string {
-	switch {
-	case mhz <= 0:
-		return "unknown"
-	case mhz < 1000:
-		return sdk.Decimal(mhz, 0) + " MHz"
-	default:
-		return sdk.Decimal(mhz/1000, 2) + " GHz"
-	}
-}
-
-// maxCores keeps the bars within one message.
-const maxCores = 64
+// coresPerPage is what a phone shows without much scrolling.
+const coresPerPage = 32
 
 func cpuCores(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	info, err := host.CPU(abi.MetricsQuery{})
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	blocks := append([]sdk.Block{sdk.Heading("📊 CPU per core")}, coreBlocks(info.PerCore)...)
-	return page(req, whose(host), subView("cpu_cores", "cpu"), append(blocks, sdk.Fields(measured(info)))...), nil
+	p := view.PagesOf(req, len(info.PerCore), coresPerPage)
+	blocks := append([]sdk.Block{p.Heading(texts.ServerCores)}, coreBlocks(info.PerCore, p)...)
+	keyboard := append(p.Rows("cpu_cores"), sdk.Row(p.Do(texts.Refresh, "cpu_cores"), sdk.Run(texts.Back, "cpu")))
+	return view.Page(req, view.Whose(host), keyboard, append(blocks, sdk.Fields(measured(info)))...), nil
 }
 
-func coreBlocks(perCore []float64) []sdk.Block {
+func coreBlocks(perCore []float64, p view.Pages) []sdk.Block {
 	if len(perCore) == 0 {
-		return []sdk.Block{sdk.Text(sdk.Plain("This machine does not tell its cores apart."))}
+		return []sdk.Block{sdk.Text(sdk.Plain(texts.ServerNoCores))}
 	}
-	bars := sdk.Bars(coreBars(perCore)...)
-	if len(perCore) <= maxCores {
-		return []sdk.Block{bars}
+	var blocks []sdk.Block
+	if p.Last > 1 {
+		blocks = append(blocks, sdk.Text(sdk.Plain(texts.ServerBusiestCores(len(perCore))+busiestCores(perCore))))
 	}
-	return []sdk.Block{sdk.Text(sdk.Plain("The " + strconv.Itoa(maxCores) + " busiest of " + sdk.Count(len(perCore), "core"))), bars}
+	var bars []sdk.Bar
+	for n := p.From; n < p.To; n++ {
+		bars = append(bars, bar(texts.ServerCore(n), perCore[n]))
+	}
+	return append(blocks, sdk.Bars(bars...))
 }
 
-// coreBars is in the order of the cores, or, if they are too many for one
-// message, the busiest first.
-func coreBars(perCore []float64) []sdk.Bar {
-	bars := make([]sdk.Bar, len(perCore))
-	for i, percent := range perCore {
-		bars[i] = sdk.Bar{Label: "core " + strconv.Itoa(i), Percent: share(percent)}
+// busiestCores names those that somebody looks for on a page or another.
+func busiestCores(perCore []float64) string {
+	const most = 5
+	order := make([]int, len(perCore))
+	for n := range order {
+		order[n] = n
 	}
-	if len(bars) <= maxCores {
-		return bars
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(perCore[b], perCore[a]) })
+	var found []string
+	for _, n := range order[:min(len(order), most)] {
+		found = append(found, texts.ServerCoreAt(n, view.Share(perCore[n])))
 	}
-	slices.SortStableFunc(bars, func(a, b sdk.Bar) int { return cmp.Compare(b.Percent, a.Percent) })
-	return bars[:maxCores]
+	return strings.Join(found, ", ")
 }
 
 func cpuTimes(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
@@ -99,13 +97,10 @@ func cpuTimes(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	bar := func(label string, percent float64) sdk.Bar {
-		return sdk.Bar{Label: label, Percent: share(percent)}
-	}
 	times := info.Times
-	return page(req, whose(host), subView("cpu_times", "cpu"),
-		sdk.Heading("⏳ CPU times"),
-		sdk.Bars(
+	return view.Page(req, view.Whose(host), subView("cpu_times", "cpu"),
+		sdk.Heading(texts.ServerTimes),
+		sdk.Bars( // the kernel's names, which its manual pages and other tools have
 			bar("user", times.User),
 			bar("system", times.System),
 			bar("nice", times.Nice),
@@ -120,39 +115,5 @@ func cpuTimes(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 }
 
 func cpuTop(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
-	info, err := host.Processes(abi.ProcessQuery{By: abi.ByCPU, Count: 10})
-	if err != nil {
-		return sdk.Reply{}, err
-	}
-	return page(req, whose(host), subView("cpu_top", "cpu"),
-		sdk.Heading("🔝 Top 10 processes by CPU"),
-		processLines(info.Top),
-		sdk.Text(sdk.Plain("100 % is one core. Of "+processCount(info)+".")),
-	), nil
-}
-
-func processCount(info abi.ProcessInfo) string {
-	noun := " processes, "
-	if info.Total == 1 {
-		noun = " process, "
-	}
-	return strconv.Itoa(info.Total) + noun + strconv.Itoa(info.Running) + " running"
-}
-
-// processLines gives each process two short lines: a table with names as they
-// are would be too wide for a phone.
-func processLines(processes []abi.Process) sdk.Block {
-	if len(processes) == 0 {
-		return sdk.Text(sdk.Plain("No process can be seen."))
-	}
-	var spans []sdk.Span
-	for i, p := range processes {
-		lead := strconv.Itoa(i+1) + ". "
-		if i > 0 {
-			lead = "\n" + lead
-		}
-		spans = append(spans, sdk.Plain(lead), sdk.Code(sdk.Line(p.Name, 64)), sdk.Plain(" pid "+strconv.Itoa(int(p.PID))+
-			"\n    CPU "+sdk.Percent(p.CPUPercent)+", memory "+sdk.Bytes(p.Memory)+" ("+sdk.Percent(p.MemoryPercent)+")"))
-	}
-	return sdk.Text(spans...)
+	return top(host, req, abi.ByCPU, "cpu_top", "cpu")
 }

@@ -3,6 +3,8 @@ package server
 import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/view"
 )
 
 func load(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
@@ -10,32 +12,48 @@ func load(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	keyboard := [][]sdk.Button{commandView("load")}
-	return page(req, machine, keyboard, append([]sdk.Block{sdk.Heading("📈 Load average")}, loadBlocks(machine)...)...), nil
+	blocks := append([]sdk.Block{sdk.Heading(texts.ServerLoad)}, loadBlocks(machine)...)
+	blocks = append(blocks, waited(host)...)
+	keyboard := [][]sdk.Button{sdk.Row(chart("load")), commandView("load")}
+	return view.Page(req, machine, keyboard, blocks...), nil
 }
 
 func loadBlocks(machine abi.HostInfo) []sdk.Block {
 	if machine.CPUs < 1 {
 		return []sdk.Block{sdk.Fields(
-			sdk.Is("1, 5, 15 min", sdk.Plain(loads(machine))),
-			sdk.Is("Cores", sdk.Plain("unknown")),
+			sdk.Is(texts.ServerAllMinutes, sdk.Plain(loads(machine))),
+			sdk.Is(texts.ServerCoresField, sdk.Plain(texts.Unknown)),
 		)}
 	}
 	perCore := func(load float64) float64 { return load / float64(machine.CPUs) }
 	bar := func(label string, load float64) sdk.Bar {
-		return sdk.Bar{Label: label, Percent: share(100 * perCore(load)), Text: sdk.Decimal(load, 2)}
+		return sdk.Bar{Label: label, Percent: view.Share(100 * perCore(load)), Text: sdk.Decimal(load, 2)}
 	}
 	window := func(load float64) sdk.Span {
 		return sdk.Plain(sdk.Decimal(perCore(load), 2) + ", " + pressure(perCore(load)))
 	}
 	return []sdk.Block{
-		sdk.Bars(bar("1 min", machine.Load1), bar("5 min", machine.Load5), bar("15 min", machine.Load15)),
-		sdk.Text(sdk.Bold("Per core"), sdk.Plain(" ("+sdk.Count(machine.CPUs, "core")+")")),
+		sdk.Bars(bar(texts.ServerOneMinute, machine.Load1), bar(texts.ServerFiveMinutes, machine.Load5), bar(texts.ServerFifteenMinutes, machine.Load15)),
+		sdk.Text(sdk.Bold(texts.ServerPerCore), sdk.Plain(texts.ServerCoreCount(machine.CPUs))),
 		sdk.Fields(
-			sdk.Is("1 min", window(machine.Load1)),
-			sdk.Is("5 min", window(machine.Load5)),
-			sdk.Is("15 min", window(machine.Load15)),
+			sdk.Is(texts.ServerOneMinute, window(machine.Load1)),
+			sdk.Is(texts.ServerFiveMinutes, window(machine.Load5)),
+			sdk.Is(texts.ServerFifteenMinutes, window(machine.Load15)),
 		),
+	}
+}
+
+// waited says what the load waited for, where the kernel knows: a high load of
+// processes that wait for a disk needs no processors.
+func waited(host sdk.Host) []sdk.Block {
+	info, err := host.Pressure(abi.MetricsQuery{})
+	if err != nil || !info.Known {
+		return nil
+	}
+	line := func(name string, p abi.Pressure) sdk.Field { return sdk.Is(name, sdk.Plain(sdk.Percent(p.Some60))) }
+	return []sdk.Block{
+		sdk.Text(sdk.Bold(texts.ServerWaited)),
+		sdk.Fields(line(texts.ServerWaitedCPU, info.CPU), line(texts.ServerWaitedMemory, info.Memory), line(texts.ServerWaitedIO, info.IO)),
 	}
 }
 
@@ -45,11 +63,11 @@ func loadBlocks(machine abi.HostInfo) []sdk.Block {
 func pressure(perCore float64) string {
 	switch {
 	case perCore > 1:
-		return "overloaded"
+		return texts.ServerOverloaded
 	case perCore >= 0.7:
-		return "busy"
+		return texts.ServerBusy
 	default:
-		return "calm"
+		return texts.ServerCalm
 	}
 }
 

@@ -3,6 +3,8 @@ package server
 import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/view"
 )
 
 func memory(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
@@ -11,27 +13,23 @@ func memory(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		return sdk.Reply{}, err
 	}
 	keyboard := [][]sdk.Button{
-		sdk.Row(sdk.Do("💱 Swap", "memory_swap")),
+		sdk.Row(sdk.Do(texts.ServerToSwap, "memory_swap"), chart("memory")),
 		commandView("memory"),
 	}
-	return page(req, whose(host), keyboard, memoryBlocks(info)...), nil
-}
-
-func memoryBlocks(info abi.MemoryInfo) []sdk.Block {
-	return []sdk.Block{
-		sdk.Heading("🧠 Memory"),
-		sdk.Bars(sdk.Bar{Label: "In use", Percent: share(info.Percent)}),
+	return view.Page(req, view.Whose(host), keyboard,
+		sdk.Heading(texts.ServerMemory),
+		sdk.Bars(bar(texts.ServerInUse, info.Percent)),
 		sdk.Fields(
-			size("Total", info.Total),
-			size("Used", info.Used),
-			size("Free", info.Free),
-			size("Available", info.Available),
-			size("Active", info.Active),
-			size("Inactive", info.Inactive),
-			size("Cached", info.Cached),
-			size("Shared", info.Shared),
+			size(texts.ServerTotal, info.Total),
+			size(texts.ServerUsed, info.Used),
+			size(texts.ServerFree, info.Free),
+			size(texts.ServerAvailable, info.Available),
+			size(texts.ServerActive, info.Active),
+			size(texts.ServerInactive, info.Inactive),
+			size(texts.ServerCached, info.Cached),
+			size(texts.ServerShared, info.Shared),
 		),
-	}
+	), nil
 }
 
 func memorySwap(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
@@ -39,21 +37,22 @@ func memorySwap(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	return page(req, whose(host), subView("memory_swap", "memory"), append([]sdk.Block{sdk.Heading("💱 Swap")}, swapBlocks(info.Swap)...)...), nil
+	blocks := append([]sdk.Block{sdk.Heading(texts.ServerSwap)}, swapBlocks(info.Swap)...)
+	return view.Page(req, view.Whose(host), subView("memory_swap", "memory"), blocks...), nil
 }
 
 func swapBlocks(swap abi.Swap) []sdk.Block {
 	if swap.Total == 0 {
-		return []sdk.Block{sdk.Text(sdk.Plain("This machine has no swap."))}
+		return []sdk.Block{sdk.Text(sdk.Plain(texts.ServerNoSwap))}
 	}
 	return []sdk.Block{
-		sdk.Bars(sdk.Bar{Label: "In use", Percent: share(swap.Percent)}),
+		sdk.Bars(bar(texts.ServerInUse, swap.Percent)),
 		sdk.Fields(
-			size("Total", swap.Total),
-			size("Used", swap.Used),
-			size("Free", swap.Free),
-			size("Swapped in since boot", swap.In),
-			size("Swapped out since boot", swap.Out),
+			size(texts.ServerTotal, swap.Total),
+			size(texts.ServerUsed, swap.Used),
+			size(texts.ServerFree, swap.Free),
+			size(texts.ServerSwappedIn, swap.In),
+			size(texts.ServerSwappedOut, swap.Out),
 		),
 	}
 }
