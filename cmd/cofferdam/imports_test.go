@@ -19,6 +19,7 @@ var importTable = []struct {
 	{"guest/sdk", "guest/abi guest/sdk/internal", "authors of modules must not get the host's code into their guests"},
 	{"guest/sdk/internal", "", "it reads and writes JSON, or source, and knows none of the types"},
 	{"modules/internal", "guest/sdk guest/abi", "what helps to test modules is bound as modules are"},
+	{"modules/internal/view", "guest/sdk guest/abi modules/internal/texts", "what views of two modules have in common says its words from the catalogue"},
 	{"modules/core", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/server", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/containers", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
