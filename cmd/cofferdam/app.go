@@ -244,7 +244,7 @@ func (a *app) openModules(ctx context.Context, o options) error {
 		load = o.load(operations)
 	}
 	a.registry = registry.New(registry.Config{
-		Load: load, Username: a.identity.username, Log: a.log.Named("registry"), Own: ownCommands, Version: version(), Started: time.Now(),
+		Load: load, Username: a.identity.username, Log: a.log.Named("registry"), Own: ownCommands, Version: version(), Commit: commit(), Started: time.Now(),
 		Now: o.now, Switched: a.switched, Faulted: a.faulted, Measured: a.measured,
 	}, runtime.GOMAXPROCS(0))
 	a.metrics.ModulesLoaded(a.registry.Running)

@@ -13,12 +13,21 @@ var release string
 
 // version is the release, or what the Go toolchain knows of the commit.
 func version() string {
-	if release != "" {
+	switch known := commit(); {
+	case release != "":
 		return release
+	case known != "":
+		return "devel-" + known
 	}
+	return "devel"
+}
+
+// commit is the commit that this program was built from, and whether something
+// was changed then; "" if the Go toolchain did not note it.
+func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return ""
 	}
 	commit, dirty := "", ""
 	for _, s := range info.Settings {
@@ -30,9 +39,9 @@ func version() string {
 		}
 	}
 	if commit == "" {
-		return "devel"
+		return ""
 	}
-	return "devel-" + commit + dirty
+	return commit + dirty
 }
 
 func versionCommand() *cobra.Command {

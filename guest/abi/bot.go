@@ -7,6 +7,7 @@ type BotQuery struct{}
 // may run.
 type BotInfo struct {
 	Version string      `json:"version"`
+	Commit  string      `json:"commit,omitempty"` // of the source; empty: unknown
 	Started int64       `json:"started"` // milliseconds since 1970 UTC
 	Modules []BotModule `json:"modules"`
 	// Commands is in the order in which people read them.

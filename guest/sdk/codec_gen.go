@@ -1023,7 +1023,7 @@ func readUserInfo(r *jsonwire.Reader, v *abi.UserInfo) {
 	}
 }
 
-var keysOfBotInfo = [...]string{"version", "started", "modules", "commands"}
+var keysOfBotInfo = [...]string{"version", "commit", "started", "modules", "commands"}
 
 func readBotInfo(r *jsonwire.Reader, v *abi.BotInfo) {
 	if !r.Open('{') {
@@ -1034,10 +1034,12 @@ func readBotInfo(r *jsonwire.Reader, v *abi.BotInfo) {
 		case 0:
 			r.String(&v.Version)
 		case 1:
-			r.Int64(&v.Started)
+			r.String(&v.Commit)
 		case 2:
-			readBotModules(r, &v.Modules)
+			r.Int64(&v.Started)
 		case 3:
+			readBotModules(r, &v.Modules)
+		case 4:
 			readBotCommands(r, &v.Commands)
 		default:
 			r.Skip()

@@ -1,5 +1,5 @@
 // Package core holds the commands that every bot has: greeting, help, ids,
-// the main menu and what the bot says about itself.
+// the main menu, what the bot says about itself, and whether it is the newest.
 package core
 
 import (
@@ -7,6 +7,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // mainMenu is the section of the main reply keyboard.
@@ -15,26 +16,27 @@ const mainMenu = "main"
 // Module returns the commands of this module.
 func Module() sdk.Module {
 	return sdk.Module{Commands: map[string]sdk.Handler{
-		"start":   start,
-		"help":    help,
-		"getmyid": getMyID,
-		"back":    back,
-		"about":   about,
-		"modules": listModules,
-		"plugins": listModules,
+		"start":             start,
+		"help":              help,
+		"getmyid":           getMyID,
+		"back":              back,
+		"about":             about,
+		"check_bot_updates": checkUpdates,
+		"modules":           listModules,
+		"plugins":           listModules,
 	}}
 }
 
 // start greets, even if the list of commands cannot be had: without the main
 // menu a newcomer would be stuck.
 func start(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
-	greeting := "👋 Hello!"
+	greeting := texts.CoreHello
 	if req.Actor.Name != "" {
-		greeting = "👋 Hello, " + sdk.Line(req.Actor.Name, 64) + "!"
+		greeting = texts.CoreHelloTo(req.Actor.Name)
 	}
 	blocks := []sdk.Block{
 		sdk.Heading(greeting),
-		sdk.Text(sdk.Plain("I show how this machine and its containers are doing.")),
+		sdk.Text(sdk.Plain(texts.CoreWhatIDo)),
 	}
 	list, err := commandList(host)
 	if err != nil {
@@ -51,37 +53,6 @@ func help(host sdk.Host, _ sdk.Request) (sdk.Reply, error) {
 	return sdk.Reply{Blocks: list, Menu: mainMenu}, nil
 }
 
-// maxListBytes bounds one block of the list, so that a long list can be split
-// between messages.
-const maxListBytes = 3000
-
-// commandList lists what the user may run, in plain text: Telegram makes
-// commands in it tappable.
-func commandList(host sdk.Host) ([]sdk.Block, error) {
-	bot, err := host.Bot()
-	if err != nil {
-		return nil, err
-	}
-	if len(bot.Commands) == 0 {
-		return []sdk.Block{sdk.Text(sdk.Plain("There is no command for you yet."))}, nil
-	}
-	blocks := []sdk.Block{sdk.Heading("What you can do here")}
-	text := ""
-	for _, c := range bot.Commands {
-		line := "/" + c.Name + " — " + sdk.Line(c.Description, 120)
-		switch {
-		case text == "":
-			text = line
-		case len(text)+1+len(line) > maxListBytes:
-			blocks = append(blocks, sdk.Text(sdk.Plain(text)))
-			text = line
-		default:
-			text += "\n" + line
-		}
-	}
-	return append(blocks, sdk.Text(sdk.Plain(text))), nil
-}
-
 // idsDeletedAfter is in seconds: ids are not left lying in a chat.
 const idsDeletedAfter = 30
 
@@ -89,36 +60,23 @@ const idsDeletedAfter = 30
 // gave for them, and no name that they chose.
 func getMyID(_ sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if !req.Chat.Private {
-		return sdk.Reply{Blocks: []sdk.Block{sdk.Text(sdk.Plain("I answer this in a private chat only."))}}, nil
+		return sdk.Reply{Blocks: []sdk.Block{sdk.Text(sdk.Plain(texts.CoreIDsPrivate))}}, nil
 	}
 	user, chat := strconv.FormatInt(req.Actor.ID, 10), strconv.FormatInt(req.Chat.ID, 10)
 	return sdk.Reply{
 		Blocks: []sdk.Block{
-			sdk.Heading("🆔 Your ids"),
-			sdk.Fields(sdk.Is("User id", sdk.Code(user)), sdk.Is("Chat id", sdk.Code(chat))),
-			sdk.Text(sdk.Plain("To let this user in, the operator adds these lines to the config. If a list is there already, its new line is enough.")),
-			sdk.Listing(configLines(user, chat), "yaml"),
-			sdk.Text(sdk.Italic("This message is deleted after " + strconv.Itoa(idsDeletedAfter) + " seconds.")),
+			sdk.Heading(texts.CoreIDs),
+			sdk.Fields(sdk.Is(texts.CoreUserID, sdk.Code(user)), sdk.Is(texts.CoreChatID, sdk.Code(chat))),
+			sdk.Text(sdk.Plain(texts.CoreIDsToConfig)),
+			sdk.Listing(texts.CoreConfigLines(user, chat), "yaml"),
+			sdk.Text(sdk.Italic(texts.CoreIDsGo(idsDeletedAfter))),
 		},
 		DeleteAfter: idsDeletedAfter,
 	}, nil
 }
 
-func configLines(user, chat string) string {
-	return "access_control:\n" +
-		"  allowed_user_ids:\n" +
-		"    - " + user + "\n" +
-		"  # for an admin, this too:\n" +
-		"  # allowed_admins_ids:\n" +
-		"  #   - " + user + "\n" +
-		"# for notifications in this chat:\n" +
-		"# chat_id:\n" +
-		"#   global_chat_id:\n" +
-		"#     - " + chat
-}
-
 func back(sdk.Host, sdk.Request) (sdk.Reply, error) {
-	return sdk.Reply{Blocks: []sdk.Block{sdk.Text(sdk.Plain("🏠 Main menu"))}, Menu: mainMenu}, nil
+	return sdk.Reply{Blocks: []sdk.Block{sdk.Text(sdk.Plain(texts.CoreMainMenu))}, Menu: mainMenu}, nil
 }
 
 // maxModules keeps the view within one message.
@@ -129,21 +87,30 @@ func about(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
+	fields := []sdk.Field{sdk.Is(texts.CoreVersion, sdk.Code(bot.Version))}
+	if bot.Commit != "" {
+		fields = append(fields, sdk.Is(texts.CoreCommit, sdk.Code(bot.Commit)))
+	}
+	fields = append(fields,
+		sdk.Is(texts.CoreRunning, sdk.Time(bot.Started), sdk.Plain(", "), sdk.Ago(bot.Started)),
+		sdk.Is(texts.CoreLicence, sdk.Plain(texts.CoreLicenceIs)),
+		sdk.Is(texts.CoreSource, sdk.Code(texts.CoreSourceIs)),
+	)
 	blocks := []sdk.Block{
-		sdk.Heading("ℹ️ About me"),
-		sdk.Text(sdk.Plain("I am cofferdam. Each of my commands runs in a sandboxed module, and a module reaches only what the operator granted to it.")),
-		sdk.Fields(
-			sdk.Is("Version", sdk.Code(bot.Version)),
-			sdk.Is("Running since", sdk.Time(bot.Started), sdk.Plain(", "), sdk.Ago(bot.Started)),
-		),
-		sdk.Heading(sdk.Count(len(bot.Modules), "module")),
+		sdk.Heading(texts.CoreAbout),
+		sdk.Text(sdk.Plain(texts.CoreAboutText)),
+		sdk.Fields(fields...),
+		sdk.Heading(texts.CoreModules(len(bot.Modules))),
 	}
 	if len(bot.Modules) > 0 {
 		blocks = append(blocks, sdk.Fields(moduleFields(bot.Modules)...))
 	}
 	return sdk.Reply{
-		Blocks:   append(blocks, sdk.AsOf(req)),
-		Keyboard: [][]sdk.Button{sdk.Row(sdk.Run("🔄 Refresh", "about"))},
+		Blocks: append(blocks, sdk.AsOf(req)),
+		Keyboard: [][]sdk.Button{
+			sdk.Row(sdk.Run(texts.CoreLookNewer, "check_bot_updates")),
+			sdk.Row(sdk.Run(texts.Refresh, "about")),
+		},
 	}, nil
 }
 
@@ -153,7 +120,7 @@ func moduleFields(modules []abi.BotModule) []sdk.Field {
 		fields = append(fields, sdk.Is(m.Name, sdk.Plain(sdk.Line(m.Version, 24)+" "), sdk.Code(m.Digest[:min(len(m.Digest), 12)])))
 	}
 	if more := len(modules) - maxModules; more > 0 {
-		fields = append(fields, sdk.Is("More", sdk.Plain(sdk.Count(more, "module"))))
+		fields = append(fields, sdk.Is(texts.CoreMore, sdk.Plain(texts.CoreModules(more))))
 	}
 	return fields
 }

@@ -15,7 +15,7 @@ const noon = 1_767_268_800_000
 
 func botInfo() abi.BotInfo {
 	return abi.BotInfo{
-		Version: "1.2.3", Started: noon - 3_600_000,
+		Version: "1.2.3", Commit: "0123456789ab", Started: noon - 3_600_000,
 		Modules: []abi.BotModule{
 			{Name: "core", Version: "1.0.0", Digest: strings.Repeat("0123456789abcdef", 4)},
 			{Name: "containers", Version: "1.0.1", Digest: strings.Repeat("fedcba9876543210", 4)},
@@ -23,6 +23,9 @@ func botInfo() abi.BotInfo {
 		Commands: []abi.BotCommand{
 			{Name: "start", Description: "Say hello and show the main menu", Module: "core"},
 			{Name: "containers", Description: "List the containers", Module: "containers"},
+			{Name: "help", Description: "List what you can do here", Module: "core"},
+			{Name: "ships", Description: "Show ships\n/evil", Module: "of-somebody"},
+			{Name: "logout", Description: "End your sessions"},
 		},
 	}
 }
@@ -72,7 +75,7 @@ func TestReplies(t *testing.T) {
 }
 
 func TestRefusalsReachTheUser(t *testing.T) {
-	for _, command := range []string{"help", "about", "modules", "plugins"} {
+	for _, command := range []string{"help", "about", "modules", "plugins", "check_bot_updates"} {
 		if _, err := Module().Handle(sdk.NewFake().Host(), sdk.Request{Command: command}); sdk.CodeOf(err) != abi.Denied {
 			t.Errorf("%s without a grant: %v, want denied", command, err)
 		}
@@ -112,16 +115,16 @@ func TestGreetingStaysOneLine(t *testing.T) {
 func TestLongListsCanBeSplit(t *testing.T) {
 	info := botInfo()
 	for len(info.Commands) < 200 {
-		info.Commands = append(info.Commands, abi.BotCommand{Name: "again", Description: strings.Repeat("long ", 40)})
+		info.Commands = append(info.Commands, abi.BotCommand{Module: "core", Name: "again", Description: strings.Repeat("long ", 40)})
 	}
 	reply := run(t, answering(info), sdk.Request{Command: "help"})
 	lines := 0
 	for _, b := range reply.Blocks[1:] {
-		text := b.Spans[0].Text
+		text := b.Spans[len(b.Spans)-1].Text
 		if len(text) > maxListBytes {
 			t.Errorf("a block of %d bytes", len(text))
 		}
-		lines += 1 + strings.Count(text, "\n")
+		lines += strings.Count("\n"+strings.TrimPrefix(text, "\n"), "\n/")
 	}
 	if lines != 200 {
 		t.Errorf("%d commands are listed, want 200", lines)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // Bounds of a page of modules, so that it fits into one message.
@@ -26,9 +27,9 @@ func listModules(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		page = 1
 	}
 	page = min(max(page, 1), last)
-	title := "🧩 " + sdk.Count(len(bot.Modules), "module")
+	title := "🧩 " + texts.CoreModules(len(bot.Modules))
 	if last > 1 {
-		title += ", page " + strconv.Itoa(page) + " of " + strconv.Itoa(last)
+		title += texts.CorePageOf(page, last)
 	}
 	blocks := []sdk.Block{sdk.Heading(title)}
 	first := (page - 1) * modulesPerPage
@@ -44,12 +45,12 @@ func moduleButtons(page, last int) [][]sdk.Button {
 	to := func(label string, page int) sdk.Button { return sdk.RunWith(label, "modules", strconv.Itoa(page)) }
 	var paging []sdk.Button
 	if page > 1 {
-		paging = append(paging, to("◀️ "+strconv.Itoa(page-1)+"/"+strconv.Itoa(last), page-1))
+		paging = append(paging, to(texts.CorePrevious(page-1, last), page-1))
 	}
 	if page < last {
-		paging = append(paging, to(strconv.Itoa(page+1)+"/"+strconv.Itoa(last)+" ▶️", page+1))
+		paging = append(paging, to(texts.CoreNext(page+1, last), page+1))
 	}
-	rows := [][]sdk.Button{sdk.Row(to("🔄 Refresh", page))}
+	rows := [][]sdk.Button{sdk.Row(to(texts.Refresh, page))}
 	if len(paging) > 0 {
 		rows = append([][]sdk.Button{paging}, rows...)
 	}
@@ -59,15 +60,15 @@ func moduleButtons(page, last int) [][]sdk.Button {
 func aboutModule(m abi.BotModule) []sdk.Field {
 	var fields []sdk.Field
 	if m.OffUntil != 0 {
-		fields = append(fields, sdk.Is("⛔ Switched off", sdk.Plain("after repeated faults, until "), sdk.Time(m.OffUntil)))
+		fields = append(fields, sdk.Is(texts.CoreSwitched, sdk.Plain(texts.CoreUntil), sdk.Time(m.OffUntil)))
 	}
 	fields = append(fields,
-		sdk.Is("About", sdk.Plain(sdk.Line(m.Description, 120))),
-		sdk.Is("Author", sdk.Plain(sdk.Line(m.Author, 60))),
-		sdk.Is("SHA-256", sdk.Code(m.Digest[:min(len(m.Digest), 12)])),
+		sdk.Is(texts.CoreAboutIt, sdk.Plain(sdk.Line(m.Description, 120))),
+		sdk.Is(texts.CoreAuthor, sdk.Plain(sdk.Line(m.Author, 60))),
+		sdk.Is(texts.CoreDigest, sdk.Code(m.Digest[:min(len(m.Digest), 12)])),
 	)
 	if len(m.Capabilities) > 0 {
-		fields = append(fields, sdk.Is("May", capabilities(m.Capabilities)...))
+		fields = append(fields, sdk.Is(texts.CoreMay, capabilities(m.Capabilities)...))
 	}
 	if m.Use != nil {
 		fields = append(fields, moduleUse(*m.Use)...)
@@ -84,28 +85,16 @@ func capabilities(names []string) []sdk.Span {
 		spans = append(spans, sdk.Code(sdk.Line(name, 80)))
 	}
 	if more := len(names) - maxCapabilities; more > 0 {
-		spans = append(spans, sdk.Plain(" and "+strconv.Itoa(more)+" more"))
+		spans = append(spans, sdk.Plain(texts.CoreAndMore(more)))
 	}
 	return spans
 }
 
 // moduleUse is what a module took since the bot was started.
 func moduleUse(u abi.ModuleUse) []sdk.Field {
-	faults := u.Traps + u.Limits + u.Timeouts
-	calls := sdk.Count(int(u.Invocations), "call") + ", " + sdk.Count(int(u.HostCalls), "host call") + ", " + sdk.Count(int(faults), "fault")
-	if faults > 0 {
-		calls += " (" + sdk.Count(int(u.Traps), "trap") + ", " + sdk.Count(int(u.Limits), "limit") + ", " + sdk.Count(int(u.Timeouts), "timeout") + ")"
-	}
-	fields := []sdk.Field{sdk.Is("Use", sdk.Plain(calls))}
+	fields := []sdk.Field{sdk.Is(texts.CoreUse, sdk.Plain(texts.CoreCalls(u.Invocations, u.HostCalls, u.Traps, u.Limits, u.Timeouts)))}
 	if u.Invocations == 0 {
 		return fields
 	}
-	took := sdk.Decimal(float64(u.TimeMS)/1000, 1) + " s in all, " + sdk.Bytes(u.Memory) + " of memory at most"
-	if u.Fuel > 0 {
-		took += ", " + strconv.FormatUint(u.Fuel, 10) + " units of fuel, " + strconv.FormatUint(u.MostFuel, 10) + " at most"
-	}
-	if u.Bytes > 0 {
-		took += ", " + sdk.Bytes(uint64(u.Bytes)) + " exchanged"
-	}
-	return append(fields, sdk.Is("Took", sdk.Plain(took)))
+	return append(fields, sdk.Is(texts.CoreTook, sdk.Plain(texts.CoreTaken(u.TimeMS, u.Memory, u.Fuel, u.MostFuel, u.Bytes))))
 }

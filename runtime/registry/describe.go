@@ -101,7 +101,7 @@ func (r *Registry) Running() int {
 func (r *Registry) Describe(role string) abi.BotInfo {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	info := abi.BotInfo{Version: r.Version, Started: r.Started.UnixMilli(), Modules: []abi.BotModule{}, Commands: []abi.BotCommand{}}
+	info := abi.BotInfo{Version: r.Version, Commit: r.Commit, Started: r.Started.UnixMilli(), Modules: []abi.BotModule{}, Commands: []abi.BotCommand{}}
 	now := r.Now()
 	for _, name := range r.order {
 		m := r.modules[name]

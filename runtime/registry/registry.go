@@ -41,8 +41,9 @@ type Config struct {
 	// Own are the commands of the host itself, which no module may take. Their
 	// routes name no module.
 	Own []abi.Command
-	// Version and Started are told to users.
+	// Version, Commit and Started are told to users.
 	Version string
+	Commit  string
 	Started time.Time
 	// Now is the clock by which a module that was switched off comes back; nil:
 	// the real one.

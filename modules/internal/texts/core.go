@@ -1,0 +1,155 @@
+package texts
+
+import (
+	"strconv"
+
+	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+)
+
+// What the module core says.
+const (
+	CoreHello     = "👋 Hello!"
+	CoreWhatIDo   = "I show how this machine and its containers are doing."
+	CoreCommands  = "What you can do here"
+	CoreNothing   = "There is no command for you yet."
+	CoreMainMenu  = "🏠 Main menu"
+	CoreOfTheHost = "Your second factor"
+	CoreRest      = "More"
+
+	CoreIDs         = "🆔 Your ids"
+	CoreUserID      = "User id"
+	CoreChatID      = "Chat id"
+	CoreIDsPrivate  = "I answer this in a private chat only."
+	CoreIDsToConfig = "To let this user in, the operator adds these lines to the config. If a list is there already, its new line is enough."
+
+	CoreAbout     = "ℹ️ About me"
+	CoreAboutText = "I am cofferdam. Each of my commands runs in a sandboxed module, and a module reaches only what the operator granted to it."
+	CoreVersion   = "Version"
+	CoreCommit    = "Commit"
+	CoreRunning   = "Running since"
+	CoreLicence   = "Licence"
+	CoreLicenceIs = "MIT"
+	CoreSource    = "Source"
+	CoreSourceIs  = "github.com/cofferdam-bot/cofferdam"
+	CoreMore      = "More"
+	CoreLookNewer = "⬆️ Newer version?"
+	CoreSwitched  = "⛔ Switched off"
+	CoreUntil     = "after repeated faults, until "
+	CoreAboutIt   = "About"
+	CoreAuthor    = "Author"
+	CoreDigest    = "SHA-256"
+	CoreMay       = "May"
+	CoreUse       = "Use"
+	CoreTook      = "Took"
+	CoreNewer     = "There is a newer version of me."
+	CoreNewest    = "There is none newer than what runs."
+	CoreNoRelease = "What runs is no release, but a build from the source, so it cannot be compared."
+	CoreNoFeed    = "I do not know, since nobody is asked: no feed of releases is configured. The operator sets releases.feed in the config to an https address that answers as GitHub does for releases/latest."
+	CoreRuns      = "Runs"
+	CoreIsNewest  = "Newest release"
+	CorePublished = "Published"
+	CorePage      = "Page"
+	CoreAsked     = "Asked"
+)
+
+// CoreHelloTo greets somebody by name.
+func CoreHelloTo(name string) string { return "👋 Hello, " + sdk.Line(name, 64) + "!" }
+
+// CoreGroup is the title over the commands of a module that comes with the bot;
+// "" for another's.
+func CoreGroup(module string) string {
+	switch module {
+	case "core":
+		return "The bot"
+	case "health":
+		return "Health"
+	case "quick":
+		return "At a glance"
+	case "server":
+		return "Machine"
+	case "devices":
+		return "Disks, network, sensors"
+	case "charts":
+		return "Charts"
+	case "containers":
+		return "Docker"
+	case "manage":
+		return "Start, stop, restart"
+	case "logs":
+		return "Logs"
+	case "runtime":
+		return "Inside containers"
+	case "images":
+		return "Images"
+	case "updates":
+		return "Image updates"
+	}
+	return ""
+}
+
+// CoreCommandLine is a command in a list; Telegram makes it tappable.
+func CoreCommandLine(name, description string) string {
+	return "/" + name + " — " + sdk.Line(description, 120)
+}
+
+// CoreIDsGo says when ids are deleted.
+func CoreIDsGo(seconds int) string {
+	return "This message is deleted after " + sdk.Count(seconds, "second") + "."
+}
+
+// CoreConfigLines are what lets a user in.
+func CoreConfigLines(user, chat string) string {
+	return "access_control:\n" +
+		"  allowed_user_ids:\n" +
+		"    - " + user + "\n" +
+		"  # for an admin, this too:\n" +
+		"  # allowed_admins_ids:\n" +
+		"  #   - " + user + "\n" +
+		"# for notifications in this chat:\n" +
+		"# chat_id:\n" +
+		"#   global_chat_id:\n" +
+		"#     - " + chat
+}
+
+// CoreModules counts modules.
+func CoreModules(n int) string { return sdk.Count(n, "module") }
+
+// CorePageOf follows a title.
+func CorePageOf(page, last int) string {
+	return ", page " + strconv.Itoa(page) + " of " + strconv.Itoa(last)
+}
+
+// CorePrevious is the button to the page before.
+func CorePrevious(page, last int) string {
+	return "◀️ " + strconv.Itoa(page) + "/" + strconv.Itoa(last)
+}
+
+// CoreNext is the button to the page behind.
+func CoreNext(page, last int) string {
+	return strconv.Itoa(page) + "/" + strconv.Itoa(last) + " ▶️"
+}
+
+// CoreAndMore follows a list that was cut.
+func CoreAndMore(n int) string { return " and " + strconv.Itoa(n) + " more" }
+
+// CoreCalls counts what was asked of a module and by it, and how often it failed.
+func CoreCalls(calls, hostCalls, traps, limits, timeouts int64) string {
+	faults := traps + limits + timeouts
+	text := sdk.Count(int(calls), "call") + ", " + sdk.Count(int(hostCalls), "host call") + ", " + sdk.Count(int(faults), "fault")
+	if faults > 0 {
+		text += " (" + sdk.Count(int(traps), "trap") + ", " + sdk.Count(int(limits), "limit") + ", " + sdk.Count(int(timeouts), "timeout") + ")"
+	}
+	return text
+}
+
+// CoreTaken writes what a module took; what is 0 was not counted.
+func CoreTaken(ms int64, memory, fuel, mostFuel uint64, exchanged int64) string {
+	text := sdk.Decimal(float64(ms)/1000, 1) + " s in all, " + sdk.Bytes(memory) + " of memory at most"
+	if fuel > 0 {
+		text += ", " + strconv.FormatUint(fuel, 10) + " units of fuel, " + strconv.FormatUint(mostFuel, 10) + " at most"
+	}
+	if exchanged > 0 {
+		text += ", " + sdk.Bytes(uint64(exchanged)) + " exchanged"
+	}
+	return text
+}
