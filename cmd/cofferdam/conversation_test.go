@@ -14,13 +14,13 @@ func TestAUserLooksAround(t *testing.T) {
 	p := b.person(user, user)
 
 	p.expect(p.says("/start"), "<b>👋 Hello, User!</b>", "/containers — ", "/help — ")
-	if got := p.Keyboard(); !slices.EqualFunc(got, [][]string{{"🖥 Server", "🐳 Docker", "🧩 Plugins"}, {"⚡ Quick view", "ℹ️ About me"}}, slices.Equal[[]string]) {
+	if got := p.Keyboard(); !slices.EqualFunc(got, [][]string{{"🖥 Server", "🐳 Docker", "🧩 Plugins"}, {"⚡ Quick view", "❤️ Health", "ℹ️ About me"}}, slices.Equal[[]string]) {
 		t.Errorf("main keyboard: %v", got)
 	}
 	p.expect(p.says("/help"), "What you can do here")
 	p.expect(p.presses("ℹ️ About me"), "cofferdam", "core", "server", "containers")
-	p.expect(p.presses("🧩 Plugins"), "🧩 4 modules", "core", "Author", "<code>docker.containers.list{*}</code>")
-	p.expect(p.says("/modules"), "🧩 4 modules", "metrics.cpu")
+	p.expect(p.presses("🧩 Plugins"), "🧩 6 modules, page 1 of 2", "core", "Author", "<code>bot.health</code>")
+	p.expect(p.says("/modules"), "🧩 6 modules, page 1 of 2", "metrics.cpu")
 
 	p.expect(p.presses("🖥 Server"), "<b>🖥 Server</b>", "Kernel")
 	p.expect(p.presses("📈 Load average"), "Load average", "1 min")
