@@ -59,7 +59,10 @@ func buckets() [][]byte {
 	for _, t := range tables {
 		all = append(all, t.entries(), t.expiries())
 	}
-	return all
+	for _, ring := range historyRings {
+		all = append(all, ring)
+	}
+	return append(all, historySources)
 }
 
 // format is the version of the file's layout, and formatKey where it stands. A
