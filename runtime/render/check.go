@@ -61,7 +61,7 @@ func check(r abi.Reply) error {
 	case r.Menu != "" && len(r.Keyboard) > 0:
 		return errors.New("a message has either a keyboard or a menu")
 	}
-	files := 0
+	files, charts := 0, 0
 	for i, b := range r.Blocks {
 		if err := checkBlock(b); err != nil {
 			return fmt.Errorf("block %d: %w", i, err)
@@ -69,6 +69,12 @@ func check(r abi.Reply) error {
 		if b.File != nil {
 			files++
 		}
+		if b.Chart != nil {
+			charts++
+		}
+	}
+	if charts > 1 {
+		return fmt.Errorf("%d charts: at most one", charts)
 	}
 	if files > maxFiles {
 		return fmt.Errorf("%d files: at most %d", files, maxFiles)
@@ -98,6 +104,8 @@ func checkBlock(b abi.Block) error {
 		return checkTable(b.Table)
 	case abi.BlockFile:
 		return checkFile(b.File)
+	case abi.BlockChart:
+		return checkChart(b.Chart)
 	}
 	return fmt.Errorf("unknown kind %q", b.Kind)
 }

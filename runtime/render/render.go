@@ -1,6 +1,7 @@
 package render
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -10,7 +11,8 @@ import (
 // Rendered is a reply as Telegram gets it.
 type Rendered struct {
 	// Texts are the messages with text, in order; the last carries the buttons.
-	// Nil if the reply has nothing but files or a notice.
+	// Nil if the reply has nothing but files or a notice. A reply with a chart is
+	// one of them, a photo with the text as its caption.
 	Texts []chat.Message
 	// Files are documents, sent behind the texts.
 	Files []chat.Message
@@ -28,17 +30,30 @@ func Reply(r abi.Reply, now time.Time, zone *time.Location, token func(n int) st
 	w := writer{now: now, zone: zone}
 	var pieces []piece
 	var out Rendered
+	var picture *chat.File
 	for _, b := range r.Blocks {
-		if b.Kind == abi.BlockFile {
+		switch b.Kind {
+		case abi.BlockFile:
 			out.Files = append(out.Files, chat.Message{Document: &chat.File{Name: b.File.Name, Data: b.File.Data}})
 			continue
+		case abi.BlockChart:
+			var words piece
+			picture, words = w.picture(*b.Chart, len(r.Blocks) == 1)
+			pieces = append(pieces, words)
+			continue
 		}
-		if p := w.block(b); p.text != "" {
-			pieces = append(pieces, p)
-		}
+		pieces = append(pieces, w.block(b))
 	}
-	for _, p := range pack(pieces) {
-		out.Texts = append(out.Texts, chat.Message{Text: p.text, Entities: p.entities})
+	pieces = slices.DeleteFunc(pieces, func(p piece) bool { return p.text == "" })
+	in := messages
+	if picture != nil {
+		in = caption
+	}
+	for _, p := range pack(pieces, in) {
+		out.Texts = append(out.Texts, chat.Message{Text: p.text, Entities: p.entities, Photo: picture})
+	}
+	if picture != nil && len(out.Texts) == 0 {
+		out.Texts = []chat.Message{{Photo: picture}}
 	}
 	if len(r.Keyboard) > 0 {
 		// Buttons need a message to stand under.

@@ -10,34 +10,42 @@ import (
 
 const cutNotice = "\n\n… the rest is cut: it is too long for a chat."
 
+// room is what texts have to fit into: so many units in each of so many messages.
+type room struct{ units, messages int }
+
+var (
+	messages = room{chat.MaxText, MaxMessages}
+	caption  = room{chat.MaxCaption, 1}
+)
+
 // pack joins pieces to as few messages as will hold them, with a blank line
 // between blocks, splitting at block borders where it can.
-func pack(pieces []piece) []piece {
+func pack(pieces []piece, in room) []piece {
 	var out []piece
 	for _, p := range pieces {
 		for len(out) == 0 || p.length > 0 {
 			if len(out) > 0 {
-				if joined, ok := join(out[len(out)-1], p); ok {
+				if joined, ok := join(out[len(out)-1], p, in.units); ok {
 					out[len(out)-1] = joined
 					break
 				}
 			}
-			if len(out) == MaxMessages {
+			if len(out) == in.messages {
 				return cutOff(out)
 			}
-			head, tail := p.splitAt(chat.MaxText - units(cutNotice))
+			head, tail := p.splitAt(in.units - units(cutNotice))
 			out, p = append(out, head), tail
 		}
 	}
 	return out
 }
 
-func join(a, b piece) (piece, bool) {
+func join(a, b piece, limit int) (piece, bool) {
 	gap := "\n\n"
 	if a.heading {
 		gap = "\n"
 	}
-	if a.length+len(gap)+b.length > chat.MaxText-units(cutNotice) {
+	if a.length+len(gap)+b.length > limit-units(cutNotice) {
 		return a, false
 	}
 	shift := a.length + len(gap)

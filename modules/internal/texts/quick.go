@@ -60,9 +60,6 @@ const (
 	QuickDoesNotAnswer = " does not answer."
 )
 
-// InGuest is under figures that are a container's own.
-const InGuest = "These are the figures of the container that I run in, not of the whole machine."
-
 // QuickRunningOf writes a number and how many of it run.
 func QuickRunningOf(total, running int) string {
 	return strconv.Itoa(total) + ", " + strconv.Itoa(running) + " running"

@@ -6,9 +6,6 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 )
 
-// InGuest stands under figures of a container.
-const InGuest = "These are the figures of the container that I run in, not of the whole machine."
-
 // Unknown is a figure that the machine does not tell.
 const Unknown = "unknown"
 

@@ -13,3 +13,6 @@ const (
 	Stop    = "⏹ Stop"
 	AsFile  = "📄 As file"
 )
+
+// InGuest stands under figures that are a container's own.
+const InGuest = "These are the figures of the container that I run in, not of the whole machine."
