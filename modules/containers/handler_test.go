@@ -315,7 +315,7 @@ func TestTheHostIsCarriedThroughEveryView(t *testing.T) {
 		}
 		for _, row := range reply.Keyboard {
 			for _, b := range row {
-				if b.Args["host"] != "edge" {
+				if b.Args["host"] != "edge" && !strings.HasSuffix(b.Text, "@edge") {
 					t.Errorf("%s: button %q loses the host: %v", action, b.Label, b.Args)
 				}
 			}
@@ -398,5 +398,31 @@ func TestManyHostsAndContainersFitTheKeyboard(t *testing.T) {
 	golden.Fits(t, Module(), reply)
 	if got := len(reply.Blocks); got != 12 {
 		t.Errorf("%d blocks, want a heading, ten containers and the time", got)
+	}
+}
+
+// TestAChartOfWhatRuns: whoever may see a running container can see what it used.
+func TestAChartOfWhatRuns(t *testing.T) {
+	host := strings.Repeat("h", maxHostName)
+	for _, test := range []struct{ state, name, host, want string }{
+		{"running", "web", "", "container web"},
+		{"running", "web", "edge", "container web@edge"},
+		{"running", strings.Repeat("n", 60), "", "container " + id(0)},
+		{"running", strings.Repeat("n", 60), host, ""},
+		{"exited", "web", "", ""},
+	} {
+		d := holding(1)
+		d.details.State, d.details.Name = test.state, test.name
+		reply := handle(t, d, tap("show", "id", id(0), "host", test.host))
+		golden.Fits(t, Module(), reply)
+		got := ""
+		for _, b := range slices.Concat(reply.Keyboard...) {
+			if b.Command == "chart" {
+				got = b.Text
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s %q on %q: typed %q, want %q", test.state, test.name, test.host, got, test.want)
+		}
 	}
 }

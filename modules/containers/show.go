@@ -44,33 +44,8 @@ func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	blocks = append(blocks, labels(c.Labels)...)
 	return sdk.Reply{
 		Blocks:   append(blocks, sdk.AsOf(req)),
-		Keyboard: append(manage(req, p, c), sdk.Row(p.button(texts.Refresh, "show", "id", id), p.button(texts.Back, "list"))),
+		Keyboard: append(leads(req, p, c), sdk.Row(p.button(texts.Refresh, "show", "id", id), p.button(texts.Back, "list"))),
 	}, nil
-}
-
-// maxTyped is how much text a button may put behind a command, in bytes.
-const maxTyped = 128
-
-// manage leads admins to what they can do to the container; /manage is not for
-// others. It takes NAME, or NAME@HOST: another host may have one of that name.
-func manage(req sdk.Request, p place, c abi.ContainerDetails) [][]sdk.Button {
-	if req.Actor.Role != abi.RoleAdmin {
-		return nil
-	}
-	typed := c.Name
-	if len(typed) > maxTyped-1-maxHostName || sdk.Line(typed, maxName) != typed {
-		typed = c.ID[:min(len(c.ID), 64)]
-	}
-	if p.host != "" {
-		typed += "@" + p.host
-	}
-	if len(typed) > maxTyped { // a host's name of 64 bytes behind an id
-		return nil
-	}
-	return [][]sdk.Button{
-		sdk.Row(sdk.RunWith(texts.ContainersManage, "manage", typed)),
-		sdk.Row(sdk.RunWith("📜 Logs", "logs", typed)),
-	}
 }
 
 // isID reports whether id is what the list put into its buttons: 64

@@ -88,6 +88,7 @@ type History struct {
 	tracks map[string]*track
 	// pending are the blocks that are not on disk as they are.
 	pending map[blockKey]*block
+	cores   int           // of the machine
 	disk    meter[string] // the machine's counters
 	network meter[string]
 }

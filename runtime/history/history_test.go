@@ -40,7 +40,7 @@ func (m *machine) Host(context.Context) (abi.HostInfo, error) {
 	return abi.HostInfo{Load1: m.cpu / 10}, m.err()
 }
 func (m *machine) CPU(context.Context) (abi.CPUInfo, error) {
-	return abi.CPUInfo{Percent: m.cpu}, m.err()
+	return abi.CPUInfo{Percent: m.cpu, Logical: 8}, m.err()
 }
 func (m *machine) Memory(context.Context) (abi.MemoryInfo, error) {
 	return abi.MemoryInfo{Percent: 40, Swap: abi.Swap{Total: m.swap, Percent: 5}}, m.err()
@@ -159,8 +159,8 @@ func TestTheMachineIsSampled(t *testing.T) {
 			t.Errorf("%s: %v, want %v", series, got.Series[0].Values, want)
 		}
 	}
-	if got := r.asks(300, 100, abi.SeriesSwap); len(got.Series[0].At) > 0 {
-		t.Errorf("swap of a machine without: %v", got.Series[0])
+	if got := r.asks(300, 100, abi.SeriesSwap); len(got.Series[0].At) > 0 || got.CPUs != 8 {
+		t.Errorf("swap of a machine without: %v; %d cores", got.Series[0], got.CPUs)
 	}
 }
 

@@ -20,7 +20,14 @@ const (
 // Machine returns what was kept of the machine; [abi.Invalid] for a query that
 // makes no sense.
 func (h *History) Machine(_ context.Context, q abi.HistoryQuery) (abi.History, error) {
-	return h.query(machineSource, fineMachine, machineSeries, q.Series, q.Seconds, q.Points)
+	out, err := h.query(machineSource, fineMachine, machineSeries, q.Series, q.Seconds, q.Points)
+	if err != nil {
+		return abi.History{}, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out.CPUs = h.cores
+	return out, nil
 }
 
 // Container returns what was kept of a container that the engine knows, and that

@@ -29,16 +29,17 @@ var unknown = math.NaN()
 // view of that kind says why.
 func (h *History) sampleMachine(ctx context.Context) {
 	at := h.cfg.Now()
-	values := h.machineNow(ctx, at)
+	values, cores := h.machineNow(ctx, at)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.cores = cores
 	h.record(machineSource, fineMachine, at.Unix(), values)
 }
 
-func (h *History) machineNow(ctx context.Context, at time.Time) []float64 {
+func (h *History) machineNow(ctx context.Context, at time.Time) (values []float64, cores int) {
 	cpu, load, memory, swap, full := unknown, unknown, unknown, unknown, unknown
 	if info, err := h.cfg.Machine.CPU(ctx); err == nil {
-		cpu = info.Percent
+		cpu, cores = info.Percent, info.Logical
 	}
 	if info, err := h.cfg.Machine.Host(ctx); err == nil {
 		load = info.Load1
@@ -63,7 +64,7 @@ func (h *History) machineNow(ctx context.Context, at time.Time) []float64 {
 	if info, err := h.cfg.Machine.Network(ctx); err == nil {
 		in, out = h.network.rates(at, networkCounters(info))
 	}
-	return []float64{cpu, load, memory, swap, full, read, write, in, out}
+	return []float64{cpu, load, memory, swap, full, read, write, in, out}, cores
 }
 
 // diskCounters are those of whole disks. What lies on top of them, partitions,

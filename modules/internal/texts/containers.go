@@ -11,6 +11,7 @@ const (
 	ContainersBroken   = "This button makes no sense any more. Send /containers for a new list."
 	ContainersTryAgain = "🔄 Try again"
 	ContainersManage   = "⚙️ Manage"
+	ContainersLogs     = "📜 Logs"
 	ContainersGone     = "This container is not there any more."
 	ContainersBackList = "⬅️ Back to the list"
 	ContainersCreated  = ", created "
