@@ -23,6 +23,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/docker"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/health"
+	"github.com/cofferdam-bot/cofferdam/runtime/history"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/runtime/metrics"
 	"github.com/cofferdam-bot/cofferdam/runtime/notice"
@@ -105,6 +106,7 @@ type app struct {
 	factors   *twofactor.Keeper
 	notices   *notice.Notices
 	metrics   *telemetry.Metrics
+	history   *history.History
 	intake    intake
 	webhook   *telegram.WebhookServer // nil: the bot polls
 	page      *telemetry.Page         // nil: nobody asks for metrics
@@ -214,20 +216,26 @@ func (a *app) openTelegram(_ context.Context, o options) (err error) {
 	return nil
 }
 
+// sources makes what modules can ask of the host.
+func (a *app) sources(o options) hostcall.Sources {
+	machine := metrics.New(metrics.Config{}, o.now)
+	a.history = history.New(history.Config{Machine: machine, Containers: sampled{a.docker}, Store: a.store, Now: o.now, Log: a.log.Named("history")})
+	updates := distribution.New(distribution.Config{
+		Images: a.docker, DockerConfig: distribution.DockerConfig(), Secret: o.scrub.Learn, Now: o.now, Log: a.log.Named("updates"),
+	})
+	a.closing(func(context.Context) error { return updates.Close() })
+	return hostcall.Sources{
+		Docker: a.docker, Images: a.docker, Updates: updates, Metrics: machine, History: a.history,
+		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
+	}
+}
+
 func (a *app) openModules(ctx context.Context, o options) error {
 	specs, err := builtIn(a.cfg)
 	if err != nil {
 		return err
 	}
-	updates := distribution.New(distribution.Config{
-		Images: a.docker, DockerConfig: distribution.DockerConfig(), Secret: o.scrub.Learn, Now: o.now, Log: a.log.Named("updates"),
-	})
-	a.closing(func(context.Context) error { return updates.Close() })
-	sources := hostcall.Sources{
-		Docker: a.docker, Images: a.docker, Updates: updates, Metrics: metrics.New(metrics.Config{}, o.now),
-		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
-	}
-	operations := hostcall.Table(sources)
+	operations := hostcall.Table(a.sources(o))
 	runtimes, err := engine.New(engine.Config{CacheDir: o.cacheDir, Shipped: shippedCode(), Operations: operations, Log: a.log.Named("engine")})
 	if err != nil {
 		return err
@@ -367,6 +375,7 @@ func (a *app) serve(ctx context.Context) error {
 	defer cancel()
 	workers.Go(func() { a.deletions.Run(ctx) })
 	workers.Go(func() { a.prune(ctx) })
+	workers.Go(func() { a.history.Run(ctx) })
 	workers.Go(func() { a.introduce(ctx) })
 	workers.Go(func() { a.notices.Run(ctx) })
 	workers.Go(func() { a.sweep(ctx) })

@@ -88,9 +88,11 @@ type History struct {
 	tracks map[string]*track
 	// pending are the blocks that are not on disk as they are.
 	pending map[blockKey]*block
-	cores   int           // of the machine
-	disk    meter[string] // the machine's counters
-	network meter[string]
+	cores   int // of the machine
+
+	// measuring is held while the machine is measured; these are its counters.
+	measuring     sync.Mutex
+	disk, network meter[string]
 }
 
 // blockKey is where a block stands in the store.
@@ -123,12 +125,8 @@ const (
 // Run samples until the context ends, and then writes what is not yet written.
 func (h *History) Run(ctx context.Context) {
 	var workers sync.WaitGroup
-	if h.cfg.Machine != nil {
-		workers.Go(func() { h.each(ctx, machineEvery, h.sampleMachine) })
-	}
-	if h.cfg.Containers != nil {
-		workers.Go(func() { h.each(ctx, containersEvery, h.sampleContainers) })
-	}
+	workers.Go(func() { h.each(ctx, machineEvery, h.SampleMachine) })
+	workers.Go(func() { h.each(ctx, containersEvery, h.SampleContainers) })
 	workers.Go(func() { h.each(ctx, flushEvery, h.flush) })
 	workers.Wait()
 	h.flush(context.WithoutCancel(ctx))

@@ -110,7 +110,7 @@ func newRigOn(t testing.TB, s *store.Store) *rig {
 // seconds.
 func (r *rig) measures(d time.Duration) {
 	for end := r.now.Add(d); r.now.Before(end); r.now = r.now.Add(machineEvery) {
-		r.sampleMachine(r.t.Context())
+		r.SampleMachine(r.t.Context())
 	}
 }
 
@@ -343,7 +343,7 @@ func TestContainersAreSampled(t *testing.T) {
 		}
 		// The engine's clock is an hour behind.
 		r.c.samples = []Sample{sampleOf(1, r.now.Add(-time.Hour), used)}
-		r.sampleContainers(t.Context())
+		r.SampleContainers(t.Context())
 		r.now = r.now.Add(containersEvery)
 	}
 	ask := func(series ...string) abi.History {
@@ -396,7 +396,7 @@ func TestContainersComeAndGo(t *testing.T) {
 			next++
 			r.c.samples = append(r.c.samples, sampleOf(next, r.now, 1))
 		}
-		r.sampleContainers(t.Context())
+		r.SampleContainers(t.Context())
 		r.flush(t.Context())
 		r.now = r.now.Add(containersEvery)
 	}
@@ -423,7 +423,7 @@ func TestMoreContainersThanHaveAHistory(t *testing.T) {
 		r.c.samples = append(r.c.samples, sampleOf(i, r.now, 1))
 	}
 	r.c.samples = append(r.c.samples, Sample{Host: "local", ID: "not hexadecimal"})
-	r.sampleContainers(t.Context())
+	r.SampleContainers(t.Context())
 	r.flush(t.Context())
 	if n := len(r.tracks); n > MaxContainers+1 {
 		t.Errorf("%d tracks", n)
@@ -452,7 +452,7 @@ func TestADiskThatTakesNothing(t *testing.T) {
 		for i := range 600 {
 			r.c.samples = append(r.c.samples, sampleOf(i, r.now, 1))
 		}
-		r.sampleContainers(t.Context())
+		r.SampleContainers(t.Context())
 		r.flush(t.Context())
 		r.now = r.now.Add(time.Hour)
 	}

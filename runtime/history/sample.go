@@ -25,9 +25,14 @@ var (
 
 var unknown = math.NaN()
 
-// sampleMachine measures the machine once. What cannot be measured is a gap; the
+// SampleMachine measures the machine once. What cannot be measured is a gap; the
 // view of that kind says why.
-func (h *History) sampleMachine(ctx context.Context) {
+func (h *History) SampleMachine(ctx context.Context) {
+	if h.cfg.Machine == nil {
+		return
+	}
+	h.measuring.Lock()
+	defer h.measuring.Unlock()
 	at := h.cfg.Now()
 	values, cores := h.machineNow(ctx, at)
 	h.mu.Lock()
@@ -129,8 +134,11 @@ func inner(iface string) bool {
 	return false
 }
 
-// sampleContainers measures every running container once.
-func (h *History) sampleContainers(ctx context.Context) {
+// SampleContainers measures every running container once.
+func (h *History) SampleContainers(ctx context.Context) {
+	if h.cfg.Containers == nil {
+		return
+	}
 	at := h.cfg.Now()
 	// An engine that does not answer is logged where it is asked.
 	samples, _ := h.cfg.Containers.Samples(ctx)
