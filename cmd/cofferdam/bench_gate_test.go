@@ -51,6 +51,7 @@ func (mute) Send(context.Context, chat.Address, chat.Message) (int, error)      
 func (mute) Edit(context.Context, chat.Address, int, chat.Message) (int, error) { return 1, nil }
 func (mute) Answer(context.Context, string, string, bool) error                 { return nil }
 func (mute) Typing(context.Context, chat.Address)                               {}
+func (mute) Try(context.Context, chat.Address, int, chat.Message) (int, error)  { return 1, nil }
 
 const gateUsers = 250
 

@@ -9,7 +9,8 @@ import (
 )
 
 // ErrBusy is returned instead of taking an update over when too much waits
-// already: it must come again later.
+// already: it must come again later. It is returned too for a message that goes
+// out at once or not at all.
 var ErrBusy = errors.New("too much waits already")
 
 // Kind says what an update is, and so whether it may run anything (A4).

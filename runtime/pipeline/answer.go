@@ -32,9 +32,10 @@ func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
 	}
 	t.keyboard = keyboard{
 		id: id, Module: t.route.Module, Who: t.route.Who, User: t.update.From.ID, Chat: t.update.Chat.ID, Buttons: t.rendered.Buttons,
+		Visit: t.visited(), Way: t.way,
 	}
 	if t.edits() && len(t.rendered.Texts) == 1 {
-		t.keyboard.Message = t.update.MessageID
+		t.keyboard.Message = t.target()
 	}
 	switch err := p.keep(ctx, t.keyboard, t.reads); {
 	case errors.Is(err, errKeyboardSize):
@@ -45,14 +46,18 @@ func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
 	return onward
 }
 
-// edits reports whether the reply takes the place of the view that was tapped.
-// A menu and a note come as messages of their own.
-func (t *passage) edits() bool { return t.inPlace && t.reply.Menu == "" && !t.note }
+// edits reports whether the reply takes the place of the view that was tapped,
+// or of what was shown meanwhile. A menu and a note come as messages of their own.
+func (t *passage) edits() bool { return t.target() != 0 && t.reply.Menu == "" && !t.note }
 
 // send delivers the reply: a view that was tapped is edited in place, anything
 // else is sent.
 func (p *Pipeline) send(ctx context.Context, t *passage) outcome {
 	texts := t.rendered.Texts
+	if t.note && len(texts) > 0 && t.work.message != 0 {
+		p.noteInstead(ctx, t, chat.Message{Text: texts[0].Text, Entities: texts[0].Entities})
+		return failed
+	}
 	if t.note && len(texts) > 0 && t.answerTap(ctx, p, texts[0].Text, true) {
 		return failed // the view stays as it is, with its buttons
 	}
@@ -64,30 +69,46 @@ func (p *Pipeline) send(ctx context.Context, t *passage) outcome {
 	if t.reply.Menu != "" && len(texts) > 0 {
 		texts[len(texts)-1].Keyboard = p.Modules.Menu(t.reply.Menu, t.role.String())
 	}
+	all := append(texts, t.rendered.Files...)
 	view := len(texts) - len(t.rendered.Texts) // where the reply's own begin
-	for i, m := range append(texts, t.rendered.Files...) {
-		edit := t.edits() && i == view && view < len(texts)
-		if err := p.deliver(ctx, t, m, edit); err != nil {
+	if view == len(all) && t.work.own {
+		view = 0 // nothing but a notice
+	}
+	followed, message := -1, 0
+	for i, m := range all {
+		isView := i < len(texts) || m.Photo != nil
+		id, err := p.deliver(ctx, t, m, t.edits() && i == view && isView)
+		if err != nil {
 			return p.undelivered(ctx, t, err)
+		}
+		if isView {
+			followed, message = i, id
 		}
 	}
 	if t.note {
 		return failed
 	}
+	if t.reply.Again != nil && followed >= 0 {
+		p.follow(t, message, all[followed])
+	}
 	return onward
 }
 
-func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit bool) error {
+// deliver sends a message, or puts it into the place of the view or of what was
+// shown meanwhile.
+func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit bool) (id int, err error) {
 	to := t.update.Chat.Address()
-	var id int
-	var err error
 	if edit {
-		id, err = p.Sender.Edit(ctx, to, t.update.MessageID, m)
+		at := t.target()
+		p.chains.end(place{to.Chat, at})
+		if id, err = p.Sender.Edit(ctx, to, at, m); err == nil {
+			p.replaced(t)
+		}
 	} else {
 		id, err = p.Sender.Send(ctx, to, m)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	p.bind(ctx, t, m, id)
 	switch {
@@ -96,7 +117,7 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 	case t.note:
 		p.deleteLater(ctx, t, id, noteLifetime)
 	}
-	return nil
+	return id, nil
 }
 
 // bind ties the buttons to the message that carries them, before anything else
@@ -107,14 +128,12 @@ func (p *Pipeline) bind(ctx context.Context, t *passage, m chat.Message, id int)
 		return
 	}
 	t.keyboard.Message = id
-	value, err := t.keyboard.encode()
-	if err != nil {
+	// It is tied in memory at once. If the process dies before it is on disk, the
+	// tokens are still those of this user in this chat.
+	if err := p.keep(ctx, t.keyboard, true); err != nil {
 		t.log.Warn("a keyboard is not tied to its message", zap.String("event", "store.error"), zap.Error(err))
 		return
 	}
-	// It is tied in memory at once. If the process dies before it is on disk, the
-	// tokens are still those of this user in this chat.
-	p.Keyboards.PutKeyboardLater(t.keyboard.id, p.Now().Add(keyboardLifetime), value)
 	// Whoever takes rights away changes the lists and then drops what was kept. If
 	// that came before this, it is dropped here.
 	if p.decide(t).Role < t.role {

@@ -51,7 +51,12 @@ func (p *Pipeline) tapIsFresh(ctx context.Context, t *passage) bool {
 
 // ask asks the user for what a call needs, and keeps the command.
 func (p *Pipeline) ask(ctx context.Context, t *passage, question *capability.Asked) outcome {
-	kept := command{route: t.route, view: t.update.MessageID, inPlace: t.inPlace, borrowed: t.borrowed}
+	kept := command{
+		route: t.route, view: t.update.MessageID, thread: t.update.Chat.Thread, inPlace: t.inPlace, borrowed: t.borrowed, from: t.from, way: t.way,
+	}
+	if t.inPlace {
+		kept.view = t.target() // it may be another message that now stands in its place
+	}
 	if question.Verdict == capability.AskConfirm {
 		return p.askConfirmation(ctx, t, kept, question.Act)
 	}
@@ -213,6 +218,7 @@ func (p *Pipeline) Sweep() {
 // waits for an answer, and the tokens of their buttons.
 func (p *Pipeline) Forget(ctx context.Context, picks func(user, chat int64) bool) error {
 	p.endSessions(func(k session.Key) bool { return picks(k.User, k.Chat) }, "rights_changed")
+	p.chains.drop(func(c *chain) bool { return picks(c.update.From.ID, c.at.chat) })
 	_, err := p.Keyboards.DropKeyboards(ctx, func(value []byte) bool {
 		k, err := readKeyboard(value)
 		return err != nil || picks(k.User, k.Chat)

@@ -35,9 +35,12 @@ var own = map[string]ownCommand{
 type command struct {
 	route    chat.Route
 	view     int  // the message whose button was tapped
+	thread   int  // the topic
 	inPlace  bool // the answer takes the place of the view
 	borrowed bool
 	prompt   int // the message that asks
+	from     keyboard
+	way      way
 }
 
 func (t *passage) key() session.Key {
@@ -161,7 +164,8 @@ func (p *Pipeline) codeAccepted(ctx context.Context, t *passage, result totp.Res
 // resume makes an update stand for the command that was kept.
 func (t *passage) resume(c command) {
 	t.route, t.own, t.borrowed = c.route, nil, c.borrowed
-	t.update.MessageID, t.inPlace = c.view, c.inPlace
+	t.update.MessageID, t.inPlace, t.from, t.way = c.view, c.inPlace, c.from, c.way
+	t.update.Chat.Thread = c.thread // the code may have come from another topic
 }
 
 func (p *Pipeline) codeRefused(ctx context.Context, t *passage, result totp.Result) outcome {

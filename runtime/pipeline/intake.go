@@ -131,6 +131,7 @@ func (p *Pipeline) enter(a arrival, since time.Time, started bool, handled chan 
 		p.ignore(t)
 		return
 	}
+	p.hurryUp(t)
 	if !p.lanes.add(p.laneOf(t), t) {
 		t.log.Warn("too much waits in this chat", zap.String("event", "ratelimit.exceeded"), zap.String("reason", "lane_full"))
 		p.overflow(t)

@@ -26,6 +26,10 @@ type lanes struct {
 	mu      sync.Mutex
 	waiting map[int64][]*passage // there is a goroutine for each key
 	total   int
+	// later are the follow-ups: one of a chat at most, waiting or running. yield
+	// stops one that runs.
+	later map[int64]*passage
+	yield map[int64]context.CancelFunc
 	// reserved is how many more are on their way into a lane.
 	reserved int
 	closing  bool
@@ -40,7 +44,7 @@ type lanes struct {
 }
 
 func newLanes(handle func(context.Context, *passage)) *lanes {
-	l := &lanes{handle: handle, waiting: map[int64][]*passage{}, room: make(chan struct{}), asides: make(chan struct{}, asideBound)}
+	l := &lanes{handle: handle, waiting: map[int64][]*passage{}, later: map[int64]*passage{}, yield: map[int64]context.CancelFunc{}, room: make(chan struct{}), asides: make(chan struct{}, asideBound)}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -98,7 +102,29 @@ func (l *lanes) add(chat int64, t *passage) bool {
 	}
 	l.waiting[chat] = append(queue, t)
 	l.total++
+	if stop := l.yield[chat]; stop != nil {
+		stop()
+	}
 	if !running {
+		l.workers.Go(func() { l.run(chat) })
+	}
+	return true
+}
+
+// follow puts a follow-up into a lane, where it runs when nothing else waits. It
+// returns false if there is one already. While closing, there is none any more.
+func (l *lanes) follow(chat int64, t *passage) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing {
+		return true
+	}
+	if l.later[chat] != nil {
+		return false
+	}
+	l.later[chat] = t
+	if _, running := l.waiting[chat]; !running {
+		l.waiting[chat] = nil
 		l.workers.Go(func() { l.run(chat) })
 	}
 	return true
@@ -137,18 +163,48 @@ func (l *lanes) run(chat int64) {
 		if t == nil {
 			return
 		}
-		l.handle(l.ctx, t)
+		if t.chain == nil {
+			l.handle(l.ctx, t)
+			continue
+		}
+		l.handle(l.mayYield(chat), t)
+		l.followed(chat)
 	}
+}
+
+// mayYield is the context of a follow-up: it ends when somebody's own update
+// comes into the lane.
+func (l *lanes) mayYield(chat int64) context.Context {
+	ctx, cancel := context.WithCancel(l.ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.yield[chat] = cancel
+	if len(l.waiting[chat]) > 0 || l.closing {
+		cancel()
+	}
+	return ctx
+}
+
+func (l *lanes) followed(chat int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.yield[chat]()
+	delete(l.yield, chat)
+	delete(l.later, chat)
 }
 
 func (l *lanes) next(chat int64) *passage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	queue := l.waiting[chat]
-	if len(queue) == 0 || l.closing {
+	queue, follow := l.waiting[chat], l.later[chat]
+	if l.closing || len(queue) == 0 && follow == nil {
 		l.total -= len(queue)
 		delete(l.waiting, chat)
+		delete(l.later, chat)
 		return nil
+	}
+	if len(queue) == 0 {
+		return follow
 	}
 	l.waiting[chat] = queue[1:]
 	l.total--
@@ -161,6 +217,9 @@ func (l *lanes) halt() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closing = true
+	for _, stop := range l.yield {
+		stop()
+	}
 }
 
 // close starts nothing new, waits for what runs until ctx ends, and then stops

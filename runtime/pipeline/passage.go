@@ -30,19 +30,25 @@ type passage struct {
 	// handled is closed when the update is done; nil: nobody waits for that.
 	handled chan struct{}
 
-	role     access.Role     // access
-	route    chat.Route      // route
-	own      ownCommand      // route: a command of the host's own; nil: a module's
-	borrowed bool            // route: another module's button led here
-	approved *capability.Act // route: what a tap confirmed
-	code     string          // route: what may be a code, without a mention of the bot
-	hidden   bool            // its message is being deleted
-	reply    abi.Reply       // invoke
-	note     bool            // invoke: the reply says that something went wrong
-	rendered render.Rendered // render
-	keyboard keyboard        // render
-	stage    string          // where it ended
-	inPlace  bool            // route: a tap on the very message that its button was made for
+	role     access.Role      // access
+	route    chat.Route       // route
+	own      ownCommand       // route: a command of the host's own; nil: a module's
+	borrowed bool             // route: another module's button led here
+	approved *capability.Act  // route: what a tap confirmed
+	code     string           // route: what may be a code, without a mention of the bot
+	hidden   bool             // its message is being deleted
+	reply    abi.Reply        // invoke
+	note     bool             // invoke: the reply says that something went wrong
+	rendered render.Rendered  // render
+	keyboard keyboard         // render
+	stage    string           // where it ended
+	inPlace  bool             // route: a tap on the very message that its button was made for
+	from     keyboard         // route: the view that was tapped, without its buttons
+	way      way              // route: where one comes from to the view that is made
+	pass     *capability.Pass // invoke
+	work     work             // invoke: what is shown meanwhile
+	chain    *chain           // a follow-up, and no update; nil: an update
+	hurry    *time.Timer      // answers a tap that has to wait
 
 	answer sync.Once // a tap is answered exactly once
 	shown  bool      // and the user saw it
@@ -103,7 +109,23 @@ func (p *Pipeline) traceID() string {
 
 // finishTap answers a tap that no stage has answered: without that, the button
 // would go on spinning.
-func (t *passage) finishTap(ctx context.Context, p *Pipeline) { t.answerTap(ctx, p, "", false) }
+func (t *passage) finishTap(ctx context.Context, p *Pipeline) {
+	if t.hurry != nil {
+		t.hurry.Stop()
+	}
+	t.answerTap(ctx, p, "", false)
+}
+
+// hurryUp answers a tap soon, whatever it has to wait for: behind other updates
+// of its chat, or for its own work. Strangers wait for what they are told.
+func (p *Pipeline) hurryUp(t *passage) {
+	if t.update.Kind != chat.Tap || !p.decide(t).Allowed {
+		return
+	}
+	t.hurry = time.AfterFunc(answerAfter, func() {
+		p.lanes.aside(func(ctx context.Context) { t.answerTap(ctx, p, "", false) })
+	})
+}
 
 // hush leaves a tap without an answer: who was refused often enough hears
 // nothing, and costs no call.
@@ -137,6 +159,10 @@ func (p *Pipeline) answerQuery(ctx context.Context, t *passage, text string, ale
 // tell says a sentence of the host's own to the user: as a dialog after a tap,
 // so that the view stays, otherwise as a message.
 func (p *Pipeline) tell(ctx context.Context, t *passage, text string) outcome {
+	if t.work.message != 0 {
+		p.noteInstead(ctx, t, chat.Message{Text: text})
+		return onward
+	}
 	if t.answerTap(ctx, p, text, true) {
 		return onward
 	}
@@ -147,6 +173,16 @@ func (p *Pipeline) tell(ctx context.Context, t *passage, text string) outcome {
 	}
 	p.deleteLater(ctx, t, id, noteLifetime)
 	return onward
+}
+
+// noteInstead puts a note where ⏳ stands: it stays as long as any other if it
+// stands in the place of no view.
+func (p *Pipeline) noteInstead(ctx context.Context, t *passage, m chat.Message) {
+	message, own := t.work.message, t.work.own
+	p.sayInstead(ctx, t, m)
+	if own {
+		p.deleteLater(ctx, t, message, noteLifetime)
+	}
 }
 
 // noteLifetime is how long error notes stay (B6).

@@ -15,6 +15,9 @@
 //	render   blocks -> text and entities; buttons get their tokens
 //	send     edit or send; deletions are scheduled
 //	journal  done
+//
+// Beside that way: what a user sees meanwhile stands in progress.go, how a view
+// leads back in origin.go, and how a message is kept up to date in follow.go.
 package pipeline
 
 import (
@@ -108,6 +111,8 @@ type Modules interface {
 	ByText(ctx context.Context, text string) (route chat.Route, found, addressed bool)
 	// ByCommand finds a command by its name.
 	ByCommand(name string) (chat.Route, bool)
+	// Has reports whether there is a module of that name.
+	Has(module string) bool
 	// Await returns when a module is loaded, could not be, or is not there.
 	Await(ctx context.Context, module string)
 	// OnlyReads tells of a module of the project's own that it can neither change
@@ -130,6 +135,9 @@ type Sender interface {
 	Edit(ctx context.Context, to chat.Address, id int, m chat.Message) (int, error)
 	Answer(ctx context.Context, query, text string, alert bool) error
 	Typing(context.Context, chat.Address)
+	// Try sends a message (id 0) or edits one, if that can be done at once, and
+	// returns the id of the one that shows it. [chat.ErrBusy] says that it cannot.
+	Try(ctx context.Context, to chat.Address, id int, m chat.Message) (int, error)
 }
 
 // Access decides who may use the bot, and where.
@@ -214,7 +222,10 @@ type Config struct {
 // [Pipeline.Deliver], end it with [Pipeline.Close].
 type Pipeline struct {
 	Config
-	lanes *lanes
+	lanes  *lanes
+	chains *chains
+	// started is when this process began, to the second.
+	started time.Time
 	// guard protects all below.
 	guard           sync.Mutex
 	strikes         access.Strikes
@@ -254,6 +265,8 @@ const (
 func New(c Config) *Pipeline {
 	p := &Pipeline{
 		Config:          c,
+		chains:          newChains(),
+		started:         c.Now().Truncate(time.Second),
 		underway:        map[*passage]string{},
 		blocksTold:      map[session.Key]time.Time{},
 		strangerCommand: ratelimit.New[int64](strangerCommands, strangerSpan, access.StrangersAtMost),
@@ -269,8 +282,11 @@ func New(c Config) *Pipeline {
 func (p *Pipeline) Halt() { p.lanes.halt() }
 
 // Close lets running commands end, as long as the context allows, and leaves
-// what waits in the journal.
-func (p *Pipeline) Close(ctx context.Context) { p.lanes.close(ctx) }
+// what waits in the journal. What is followed up says that it ends.
+func (p *Pipeline) Close(ctx context.Context) {
+	p.lanes.close(ctx)
+	p.endChains()
+}
 
 // locked asks something about what the guard protects.
 func (p *Pipeline) locked(ask func() bool) bool {
@@ -281,6 +297,10 @@ func (p *Pipeline) locked(ask func() bool) bool {
 
 // handle takes one update through all stages.
 func (p *Pipeline) handle(ctx context.Context, t *passage) {
+	if t.chain != nil {
+		p.followUp(ctx, t)
+		return
+	}
 	p.finish(ctx, t, p.through(ctx, t))
 }
 
@@ -292,6 +312,7 @@ func (p *Pipeline) finish(ctx context.Context, t *passage, end outcome) {
 	if ctx.Err() != nil && end != answered {
 		end = unfinished
 	}
+	p.endWork(ctx, t, end)
 	if end != unfinished {
 		p.Journal.Done(t.update.ID)
 	}
@@ -328,8 +349,12 @@ func (p *Pipeline) through(ctx context.Context, t *passage) (end outcome) {
 // panicked ends an update that met a fault of the bot's own. It must cost that
 // update only: after a restart the same one would end the process again.
 func (p *Pipeline) panicked(ctx context.Context, t *passage, reason any) outcome {
-	t.log.Error("the bot panicked", zap.String("event", "update.panicked"), zap.String("panic", fmt.Sprint(reason)))
-	t.log.Debug("stack", zap.String("event", "update.stack"), zap.ByteString("stack", debug.Stack()))
+	p.panicLogged(t, reason)
 	p.tell(ctx, t, textInternal)
 	return failed
+}
+
+func (p *Pipeline) panicLogged(t *passage, reason any) {
+	t.log.Error("the bot panicked", zap.String("event", "update.panicked"), zap.String("panic", fmt.Sprint(reason)))
+	t.log.Debug("stack", zap.String("event", "update.stack"), zap.ByteString("stack", debug.Stack()))
 }

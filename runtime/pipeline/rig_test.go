@@ -353,6 +353,8 @@ type fakeModules struct {
 	passes   []capability.Pass
 	// gated stands for the gate before a host call.
 	gated func(*capability.Pass) error
+	of    map[string]string // the modules of further commands, for users
+	gone  string            // a module that is there no more
 }
 
 var commands = map[string]string{"view": abi.WhoUser, "manage": abi.WhoAdmin, "open": abi.WhoAnybody, "nobody": ""}
@@ -370,6 +372,9 @@ func (m *fakeModules) ByCommand(name string) (chat.Route, bool) {
 	if _, itsOwn := own[name]; itsOwn {
 		return chat.Route{Command: name, Who: abi.WhoAdmin}, true
 	}
+	if module, further := m.of[name]; further {
+		return chat.Route{Module: module, Command: name, Who: abi.WhoUser}, module != m.gone
+	}
 	who, found := commands[name]
 	return chat.Route{Module: "mod", Command: name, Who: who}, found
 }
@@ -379,6 +384,8 @@ func (m *fakeModules) set(invoke func(context.Context, abi.Request) (abi.Code, [
 	defer m.mu.Unlock()
 	m.invoke = invoke
 }
+
+func (m *fakeModules) Has(module string) bool { return module != "" && module != m.gone }
 
 func (m *fakeModules) Await(context.Context, string) {}
 
@@ -422,6 +429,8 @@ type fakeSender struct {
 	slow    func(context.Context, int64) error // before each message
 	refuse  error                              // for answers to taps
 	answers map[string]int
+	busy    error // for what can be left out
+	tries   int
 }
 
 func (s *fakeSender) note(format string, args ...any) {
@@ -468,6 +477,21 @@ func (s *fakeSender) Edit(ctx context.Context, to chat.Address, id int, m chat.M
 		s.note("edit %d/%d: %s", to.Chat, id, content(m))
 	}
 	return id, err
+}
+
+// Try is what may as well be left out.
+func (s *fakeSender) Try(ctx context.Context, to chat.Address, id int, m chat.Message) (int, error) {
+	s.mu.Lock()
+	s.tries++
+	busy := s.busy
+	s.mu.Unlock()
+	switch {
+	case busy != nil:
+		return 0, busy
+	case id == 0:
+		return s.Send(ctx, to, m)
+	}
+	return s.Edit(ctx, to, id, m)
 }
 
 func content(m chat.Message) string {

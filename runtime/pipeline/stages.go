@@ -97,17 +97,28 @@ func (p *Pipeline) routeTap(ctx context.Context, t *passage) outcome {
 		return p.routeConfirmation(ctx, t, id, yes)
 	}
 	button, from, problem := p.button(t)
-	if problem != "" {
+	switch {
+	case problem == textButtonExpired && from.id != "":
+		p.offerAnew(ctx, t, from, problem)
+		return refused
+	case problem != "":
 		p.tell(ctx, t, problem)
 		return refused
 	}
 	t.inPlace = from.Message == t.update.MessageID
+	p.chains.end(t.place()) // what the user wants now comes after it
+	if button.Back && p.back(t, from) {
+		return onward
+	}
+	route, found := chat.Route{Module: from.Module, Action: button.Action, Args: button.Args, Who: from.Who}, p.Modules.Has(from.Module)
 	if button.Command != "" {
-		route, found := p.Modules.ByCommand(button.Command)
-		if !found {
-			p.tell(ctx, t, textButtonDead)
-			return unknown
-		}
+		route, found = p.Modules.ByCommand(button.Command)
+	}
+	if !found || button.Command == "" && button.Action == "" {
+		p.buttonIsDead(ctx, t, from)
+		return unknown
+	}
+	if button.Command != "" {
 		if route.Module == "" {
 			// The host's own commands are typed: a button that shows a secret
 			// could say anything.
@@ -115,11 +126,19 @@ func (p *Pipeline) routeTap(ctx context.Context, t *passage) outcome {
 			return refused
 		}
 		route.Text = button.Text
-		t.route, t.borrowed = route, route.Module != from.Module
-		return onward
+		t.borrowed = route.Module != from.Module
 	}
-	t.route = chat.Route{Module: from.Module, Action: button.Action, Args: button.Args, Who: from.Who}
+	t.leadsTo(from, route)
 	return onward
+}
+
+// buttonIsDead answers a tap whose module or command is gone.
+func (p *Pipeline) buttonIsDead(ctx context.Context, t *passage, from keyboard) {
+	if t.inPlace {
+		p.offerAnew(ctx, t, from, textButtonDead)
+		return
+	}
+	p.tell(ctx, t, textButtonDead)
 }
 
 // gate lets a role run a command, or not. What else a call needs is decided
@@ -146,13 +165,6 @@ func mayRun(who string, role access.Role) bool {
 	}
 	return false
 }
-
-// After these times a user is shown that the bot is at work: Telegram's clients
-// give up on a tap after about 15 s.
-const (
-	typingAfter = time.Second
-	answerAfter = 3 * time.Second
-)
 
 // invoke runs what the update asks for: one of the host's own commands, or a
 // module's.
@@ -217,18 +229,27 @@ func (p *Pipeline) began(ctx context.Context, t *passage, err error) outcome {
 	return onward
 }
 
+func (t *passage) actor() abi.Actor {
+	return abi.Actor{ID: t.update.From.ID, Role: t.role.String(), Name: t.update.From.FirstName}
+}
+
+func (t *passage) request(now time.Time) abi.Request {
+	return abi.Request{
+		Version: abi.Version, Command: t.route.Command, Action: t.route.Action, Args: t.route.Args, Text: t.route.Text,
+		Actor: t.actor(), Chat: abi.Chat{ID: t.update.Chat.ID, Private: t.update.Chat.Private}, Time: now.UnixMilli(),
+	}
+}
+
 // runModule runs the module and reads its reply.
 func (p *Pipeline) runModule(ctx context.Context, t *passage) outcome {
-	actor := abi.Actor{ID: t.update.From.ID, Role: t.role.String(), Name: t.update.From.FirstName}
-	request, err := json.Marshal(abi.Request{
-		Version: abi.Version, Command: t.route.Command, Action: t.route.Action, Args: t.route.Args, Text: t.route.Text,
-		Actor: actor, Chat: abi.Chat{ID: t.update.Chat.ID, Private: t.update.Chat.Private}, Time: p.Now().UnixMilli(),
-	})
+	request, err := json.Marshal(t.request(p.Now()))
 	if err != nil {
 		return p.fail(ctx, t, textInternal, err)
 	}
 	stop := p.showWork(ctx, t)
-	code, reply, err := p.Modules.Invoke(ctx, t.route.Module, actor, p.pass(ctx, t), t.log, request)
+	t.pass = p.pass(ctx, t)
+	t.pass.Progress = t.work.tell
+	code, reply, err := p.Modules.Invoke(ctx, t.route.Module, t.actor(), t.pass, t.log, request)
 	stop()
 	if waited, err := t.journalled(); waited {
 		if end := p.began(ctx, t, err); end != onward {
@@ -255,18 +276,6 @@ func (p *Pipeline) runModule(ctx context.Context, t *passage) outcome {
 	return onward
 }
 
-// showWork shows that the bot is busy, if it stays so. The returned function
-// ends that.
-func (p *Pipeline) showWork(ctx context.Context, t *passage) (stop func()) {
-	if t.update.Kind == chat.Tap {
-		timer := time.AfterFunc(answerAfter, func() { t.answerTap(ctx, p, "", false) })
-		return func() { timer.Stop() }
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	timer := time.AfterFunc(typingAfter, func() { p.Sender.Typing(ctx, t.update.Chat.Address()) })
-	return func() { timer.Stop(); cancel() }
-}
-
 func (p *Pipeline) fail(ctx context.Context, t *passage, text string, err error) outcome {
 	if ctx.Err() != nil {
 		return unfinished
@@ -284,6 +293,7 @@ func (p *Pipeline) fail(ctx context.Context, t *passage, text string, err error)
 // tap can hardly be answered any more, and this must not vanish. Whoever began
 // a command was let in then, so nobody is asked for again.
 func (p *Pipeline) tellInterrupted(ctx context.Context, t *passage) outcome {
+	p.endKilledWork(ctx, t)
 	_, err := p.Sender.Send(ctx, t.update.Chat.Address(), chat.Message{Text: textInterrupted})
 	if err != nil {
 		return p.undelivered(ctx, t, err)

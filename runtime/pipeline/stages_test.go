@@ -344,7 +344,7 @@ func TestLongWorkIsShown(t *testing.T) {
 			return saying("done")
 		})
 		r.comes(typed(user, user, "/view"))
-		time.Sleep(typingAfter)
+		time.Sleep(progressAfter)
 		r.settle()
 		r.expect(r.sender.take(), fmt.Sprintf("typing %d", user))
 		time.Sleep(2 * time.Second)

@@ -27,7 +27,7 @@ func TestTaps(t *testing.T) {
 		{"a command runs", func(k []string) chat.Update { return tapped(user, user, k[1]) },
 			[]string{notice(user, ""), edit(user, "tapped view")}},
 		{"a command that is gone", func(k []string) chat.Update { return tapped(user, user, k[2]) },
-			[]string{alert(user, textButtonDead)}},
+			[]string{alert(user, textButtonDead), edit(user, textViewDead)}},
 		{"a command above one's role", func(k []string) chat.Update { return tapped(user, user, k[3]) },
 			[]string{alert(user, textNotForYou)}},
 		{"another user's button", func(k []string) chat.Update { return tapped(admin, admin, k[0]) },
@@ -92,7 +92,7 @@ func TestAViewsButtonsLastADay(t *testing.T) {
 			t.Errorf("in the last second: %v", did)
 		}
 		time.Sleep(time.Second)
-		r.expect(r.handles(tapped(user, user, token)), "alert q2: "+textButtonExpired)
+		r.expect(r.handles(tapped(user, user, token)), "alert q2: "+textButtonExpired, "edit 2/80: "+textViewExpired)
 	})
 }
 

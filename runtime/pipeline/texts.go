@@ -35,8 +35,33 @@ const (
 	textCancelled      = "Cancelled. Nothing was done."
 	textStateFull      = "💾 The bot cannot write its state: is the disk full? What changes something is refused until it can."
 	textQR             = "🔐 Scan this with your authenticator app, then send me the six digits that it shows.\n\nWhoever sees this picture can make your codes: it is deleted in 60 seconds. /qrcode shows it again until the first code was accepted."
+	textWorking        = "Working"
+	textWorkStopped    = "⏸ The bot stops, and ended what it worked on here. It tells you more when it is back."
+	textWorkKilled     = "⏸ The bot was restarted here. It may or may not have been carried out."
+	textWorkAsks       = "❓ There is a question below. What it is about comes here afterwards."
+	textWorkDone       = "✅ Done."
+	textWorkEnded      = "⏹ That ended without an answer here."
+	textViewExpired    = "⌛ The buttons of this view have expired."
+	textViewDead       = "🤷 What that button did is no longer there."
+	textFollowOver     = "⏹ This is not kept up to date any more: two minutes are over."
+	textFollowStopped  = "⏹ This is not kept up to date any more: the bot stops. The buttons work when it is back."
+	textFollowMany     = "⏹ This is not kept up to date any more: too many messages are."
+	textFollowSession  = "🔒 This is not kept up to date any more: your session is over."
+	textFollowActs     = "🚫 This is not kept up to date any more: the module wanted to change something, which nobody asked for."
 	textBadReply       = "💥 The module gave an answer that cannot be shown. The log has the reason."
 )
+
+// labelAgain is on the button that makes an expired view anew.
+const labelAgain = "🔄 Open it again"
+
+// labelBack names the view that a button leads back to.
+func labelBack(from keyboard) string {
+	known := from.Way.from(from.Visit)
+	if len(known) == 0 {
+		return ""
+	}
+	return "⬅️ Back to " + known[0].name()
+}
 
 // faultCode is the code with which a module was ended.
 func faultCode(err error) abi.Code {

@@ -63,6 +63,13 @@ func (r *Registry) OnlyReads(name string) bool {
 	return m != nil && m.builtIn && m.grant.OnlyReads()
 }
 
+// Has reports whether there is a module of that name.
+func (r *Registry) Has(name string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.modules[name] != nil
+}
+
 // Await returns when a module is loaded or could not be, when there is none of
 // that name, or when the context ends.
 func (r *Registry) Await(ctx context.Context, name string) {

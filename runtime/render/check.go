@@ -25,6 +25,7 @@ const (
 	maxTyped       = 128  // bytes behind a button's command
 	maxNotice      = 200  // characters (Bot API, answerCallbackQuery)
 	maxDeleteAfter = 300  // seconds
+	maxAfter       = 60   // seconds of Again
 	maxFileName    = 64   // bytes
 	maxFiles       = 5
 	maxColumns     = 16
@@ -61,6 +62,9 @@ func check(r abi.Reply) error {
 	case r.Menu != "" && len(r.Keyboard) > 0:
 		return errors.New("a message has either a keyboard or a menu")
 	}
+	if err := checkAgain(r); err != nil {
+		return fmt.Errorf("again: %w", err)
+	}
 	files, charts := 0, 0
 	for i, b := range r.Blocks {
 		if err := checkBlock(b); err != nil {
@@ -80,6 +84,29 @@ func check(r abi.Reply) error {
 		return fmt.Errorf("%d files: at most %d", files, maxFiles)
 	}
 	return checkKeyboard(r.Keyboard)
+}
+
+func checkAgain(r abi.Reply) error {
+	switch a := r.Again; {
+	case a == nil:
+		return nil
+	case a.After < 1 || a.After > maxAfter:
+		return fmt.Errorf("after %d: 1 to %d seconds", a.After, maxAfter)
+	case a.Action == "" || !isName(a.Action):
+		return fmt.Errorf("an action is at most %d of a-z, 0-9, _ and -", maxLabel)
+	case argsSize(a.Args) > maxArgs:
+		return fmt.Errorf("arguments of more than %d bytes", maxArgs)
+	case r.Menu != "" || r.DeleteAfter != 0:
+		return errors.New("it goes with a message that stays, and has no menu")
+	}
+	return nil
+}
+
+func argsSize(args map[string]string) (size int) {
+	for name, value := range args {
+		size += len(name) + len(value)
+	}
+	return size
 }
 
 func checkBlock(b abi.Block) error {
@@ -199,10 +226,6 @@ func checkKeyboard(rows [][]abi.Button) error {
 }
 
 func checkButton(b abi.Button) error {
-	size := 0
-	for name, value := range b.Args {
-		size += len(name) + len(value)
-	}
 	switch {
 	case strings.TrimSpace(line(b.Label)) == "" || len(b.Label) > maxLabel:
 		return fmt.Errorf("a label of 1 to %d bytes", maxLabel)
@@ -214,7 +237,7 @@ func checkButton(b abi.Button) error {
 		return errors.New("a text goes with a command")
 	case len(b.Text) > maxTyped || line(b.Text) != b.Text || strings.TrimSpace(b.Text) != b.Text:
 		return fmt.Errorf("a text is one clean line of at most %d bytes", maxTyped)
-	case size > maxArgs:
+	case argsSize(b.Args) > maxArgs:
 		return fmt.Errorf("arguments of more than %d bytes", maxArgs)
 	case !isName(b.Action) || !isName(b.Command):
 		return fmt.Errorf("names are at most %d of a-z, 0-9, _ and -", maxLabel)

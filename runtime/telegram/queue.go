@@ -57,6 +57,12 @@ func (l *lanes) enter(ctx context.Context, to chat.Address) (*lane, error) {
 		return ln, nil
 	case <-ctx.Done():
 	}
+	l.withdraw(ln, turn)
+	return nil, ctx.Err()
+}
+
+// withdraw gives a turn up that was asked for.
+func (l *lanes) withdraw(ln *lane, turn chan struct{}) {
 	l.mu.Lock()
 	i := slices.Index(ln.queue, turn)
 	if i >= 0 {
@@ -66,7 +72,17 @@ func (l *lanes) enter(ctx context.Context, to chat.Address) (*lane, error) {
 	if i < 0 { // the turn came at the same moment: hand it on
 		l.leave(ln)
 	}
-	return nil, ctx.Err()
+}
+
+// enterIdle gives the lane to the caller if nobody has it, or nil. leave must be
+// called afterwards.
+func (l *lanes) enterIdle(to chat.Address) *lane {
+	ln, turn := l.line(to)
+	if turn == nil {
+		return ln
+	}
+	l.withdraw(ln, turn)
+	return nil
 }
 
 // line gives the lane to the caller, or a channel that is closed when it is his

@@ -196,7 +196,15 @@ func (s *Sender) inOrder(ctx context.Context, method string, to chat.Address, do
 	return do(ctx, ln)
 }
 
-func (s *Sender) send(ctx context.Context, ln *lane, to chat.Address, m chat.Message) (id int, err error) {
+func (s *Sender) send(ctx context.Context, ln *lane, to chat.Address, m chat.Message) (int, error) {
+	return s.sendBy(ctx, s.message, ln, to, m)
+}
+
+// caller makes a call that returns a message: Sender.message, which waits and
+// repeats, or Sender.once.
+type caller func(ctx context.Context, method string, ln *lane, try func(context.Context) (*models.Message, error)) (int, error)
+
+func (s *Sender) sendBy(ctx context.Context, call caller, ln *lane, to chat.Address, m chat.Message) (int, error) {
 	method := "sendMessage"
 	try := func(ctx context.Context) (*models.Message, error) {
 		return s.client.bot.SendMessage(ctx, textParams(to, m))
@@ -213,10 +221,24 @@ func (s *Sender) send(ctx context.Context, ln *lane, to chat.Address, m chat.Mes
 			return s.client.bot.SendPhoto(ctx, photoParams(to, m))
 		}
 	}
-	return s.message(ctx, method, ln, try)
+	return call(ctx, method, ln, try)
 }
 
 func (s *Sender) edit(ctx context.Context, ln *lane, to chat.Address, id int, m chat.Message) (int, error) {
+	err := s.editBy(ctx, s.message, ln, to, id, m)
+	switch {
+	case err == nil:
+		return id, nil
+	case errors.Is(err, ErrMessageGone):
+		return s.send(ctx, ln, to, m)
+	case errors.Is(err, ErrOtherContent):
+		return s.replace(ctx, ln, to, id, m)
+	}
+	return 0, err
+}
+
+// editBy edits a message. That nothing is to be changed is no error.
+func (s *Sender) editBy(ctx context.Context, call caller, ln *lane, to chat.Address, id int, m chat.Message) error {
 	method := "editMessageText"
 	try := func(ctx context.Context) (*models.Message, error) {
 		return s.client.bot.EditMessageText(ctx, editTextParams(to, id, m))
@@ -227,16 +249,11 @@ func (s *Sender) edit(ctx context.Context, ln *lane, to chat.Address, id int, m 
 			return s.client.bot.EditMessageMedia(ctx, editMediaParams(to, id, m))
 		}
 	}
-	_, err := s.message(ctx, method, ln, try)
-	switch {
-	case err == nil, errors.Is(err, ErrNotModified):
-		return id, nil
-	case errors.Is(err, ErrMessageGone):
-		return s.send(ctx, ln, to, m)
-	case errors.Is(err, ErrOtherContent):
-		return s.replace(ctx, ln, to, id, m)
+	_, err := call(ctx, method, ln, try)
+	if errors.Is(err, ErrNotModified) {
+		return nil
 	}
-	return 0, err
+	return err
 }
 
 // replace sends the new message before it takes the old one away: if the second
