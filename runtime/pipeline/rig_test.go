@@ -431,6 +431,7 @@ type fakeSender struct {
 	answers map[string]int
 	busy    error // for what can be left out
 	tries   int
+	apart   bool // each view is a message of its own, and not viewID
 }
 
 func (s *fakeSender) note(format string, args ...any) {
@@ -465,7 +466,7 @@ func (s *fakeSender) Send(ctx context.Context, to chat.Address, m chat.Message) 
 	if err == nil {
 		s.note("send %d: %s", to.Chat, content(m))
 	}
-	if len(m.Inline) > 0 {
+	if len(m.Inline) > 0 && !s.apart {
 		id = viewID
 	}
 	return id, err

@@ -172,9 +172,7 @@ func (p *Pipeline) invoke(ctx context.Context, t *passage) outcome {
 	if t.own == nil {
 		// A module that is still being compiled has not started the command: if
 		// the process dies meanwhile, the next one runs it.
-		stop := p.showWork(ctx, t)
-		p.Modules.Await(ctx, t.route.Module)
-		stop()
+		p.await(ctx, t)
 		if ctx.Err() != nil {
 			return unfinished
 		}
@@ -229,6 +227,20 @@ func (p *Pipeline) began(ctx context.Context, t *passage, err error) outcome {
 	return onward
 }
 
+// await and runWatched show that the bot is busy, also if what they wait for
+// panics.
+func (p *Pipeline) await(ctx context.Context, t *passage) {
+	defer p.showWork(ctx, t)()
+	p.Modules.Await(ctx, t.route.Module)
+}
+
+func (p *Pipeline) runWatched(ctx context.Context, t *passage, request []byte) (abi.Code, []byte, error) {
+	defer p.showWork(ctx, t)()
+	t.pass = p.pass(ctx, t)
+	t.pass.Progress = t.work.tell
+	return p.Modules.Invoke(ctx, t.route.Module, t.actor(), t.pass, t.log, request)
+}
+
 func (t *passage) actor() abi.Actor {
 	return abi.Actor{ID: t.update.From.ID, Role: t.role.String(), Name: t.update.From.FirstName}
 }
@@ -246,11 +258,7 @@ func (p *Pipeline) runModule(ctx context.Context, t *passage) outcome {
 	if err != nil {
 		return p.fail(ctx, t, textInternal, err)
 	}
-	stop := p.showWork(ctx, t)
-	t.pass = p.pass(ctx, t)
-	t.pass.Progress = t.work.tell
-	code, reply, err := p.Modules.Invoke(ctx, t.route.Module, t.actor(), t.pass, t.log, request)
-	stop()
+	code, reply, err := p.runWatched(ctx, t, request)
 	if waited, err := t.journalled(); waited {
 		if end := p.began(ctx, t, err); end != onward {
 			return end
