@@ -25,6 +25,8 @@ type Image struct {
 	Size     int64    `json:"size"`    // bytes
 	Created  int64    `json:"created"` // milliseconds since 1970 UTC
 	Dangling bool     `json:"dangling,omitempty"`
+	// Platform is "linux/arm/v7"; empty in a list of more than 20 images.
+	Platform string `json:"platform,omitempty"`
 	// Containers is how many are made of it, stopped ones too; -1: unknown.
 	Containers int `json:"containers"`
 }

@@ -1207,7 +1207,7 @@ func readImageList(r *jsonwire.Reader, v *abi.ImageList) {
 	}
 }
 
-var keysOfImageDetails = [...]string{"id", "tags", "digests", "size", "created", "dangling", "containers", "os", "architecture", "variant", "author", "comment", "layers", "user", "working_dir", "stop_signal", "entrypoint", "command", "ports", "volumes", "env", "labels", "health_check"}
+var keysOfImageDetails = [...]string{"id", "tags", "digests", "size", "created", "dangling", "platform", "containers", "os", "architecture", "variant", "author", "comment", "layers", "user", "working_dir", "stop_signal", "entrypoint", "command", "ports", "volumes", "env", "labels", "health_check"}
 
 func readImageDetails(r *jsonwire.Reader, v *abi.ImageDetails) {
 	if !r.Open('{') {
@@ -1228,38 +1228,40 @@ func readImageDetails(r *jsonwire.Reader, v *abi.ImageDetails) {
 		case 5:
 			r.Bool(&v.Dangling)
 		case 6:
-			r.Int(&v.Containers)
+			r.String(&v.Platform)
 		case 7:
-			r.String(&v.OS)
+			r.Int(&v.Containers)
 		case 8:
-			r.String(&v.Architecture)
+			r.String(&v.OS)
 		case 9:
-			r.String(&v.Variant)
+			r.String(&v.Architecture)
 		case 10:
-			r.String(&v.Author)
+			r.String(&v.Variant)
 		case 11:
-			r.String(&v.Comment)
+			r.String(&v.Author)
 		case 12:
-			r.Int(&v.Layers)
+			r.String(&v.Comment)
 		case 13:
-			r.String(&v.User)
+			r.Int(&v.Layers)
 		case 14:
-			r.String(&v.WorkingDir)
+			r.String(&v.User)
 		case 15:
-			r.String(&v.StopSignal)
+			r.String(&v.WorkingDir)
 		case 16:
-			readStrings(r, &v.Entrypoint)
+			r.String(&v.StopSignal)
 		case 17:
-			readStrings(r, &v.Command)
+			readStrings(r, &v.Entrypoint)
 		case 18:
-			readStrings(r, &v.Ports)
+			readStrings(r, &v.Command)
 		case 19:
-			readStrings(r, &v.Volumes)
+			readStrings(r, &v.Ports)
 		case 20:
-			readLabels(r, &v.Env)
+			readStrings(r, &v.Volumes)
 		case 21:
-			readLabels(r, &v.Labels)
+			readLabels(r, &v.Env)
 		case 22:
+			readLabels(r, &v.Labels)
+		case 23:
 			r.String(&v.HealthCheck)
 		default:
 			r.Skip()
@@ -2170,7 +2172,7 @@ func readSeries(r *jsonwire.Reader, v *abi.Series) {
 	}
 }
 
-var keysOfImage = [...]string{"id", "tags", "digests", "size", "created", "dangling", "containers"}
+var keysOfImage = [...]string{"id", "tags", "digests", "size", "created", "dangling", "platform", "containers"}
 
 func readImage(r *jsonwire.Reader, v *abi.Image) {
 	if !r.Open('{') {
@@ -2191,6 +2193,8 @@ func readImage(r *jsonwire.Reader, v *abi.Image) {
 		case 5:
 			r.Bool(&v.Dangling)
 		case 6:
+			r.String(&v.Platform)
+		case 7:
 			r.Int(&v.Containers)
 		default:
 			r.Skip()

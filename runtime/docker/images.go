@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +58,50 @@ func (c *Client) Images(ctx context.Context, q abi.ImageQuery, keep KeepImage) (
 	if err != nil {
 		return abi.ImageList{}, err
 	}
-	return imagePage(narrowImages(all, used, keep), q.Offset, q.Count), nil
+	list := imagePage(narrowImages(all, used, keep), q.Offset, q.Count)
+	e.addPlatforms(ctx, list.Images)
+	return list, nil
+}
+
+// An engine's list tells no platforms, so each image of a page for people is
+// asked for by itself, some at a time. A longer list does without.
+const (
+	maxPlatforms    = 20
+	platformsAtOnce = 4
+)
+
+func (e *endpoint) addPlatforms(ctx context.Context, images []abi.Image) {
+	if len(images) > maxPlatforms {
+		return
+	}
+	var asked sync.WaitGroup
+	slots := make(chan struct{}, platformsAtOnce)
+	for i := range images {
+		slots <- struct{}{}
+		asked.Go(func() {
+			defer func() { <-slots }()
+			images[i].Platform = e.platform(ctx, images[i].ID)
+		})
+	}
+	asked.Wait()
+}
+
+// platform is empty for an image that is gone meanwhile.
+func (e *endpoint) platform(ctx context.Context, id string) (name string) {
+	_ = e.ask(ctx, "platform", func(cli *client.Client) error {
+		got, err := cli.ImageInspect(ctx, id)
+		if err == nil {
+			name = platformOf(got)
+		}
+		return err
+	})
+	return name
+}
+
+// platformOf is "linux/arm/v7".
+func platformOf(got image.InspectResponse) string {
+	parts := slices.DeleteFunc([]string{got.Os, got.Architecture, got.Variant}, func(part string) bool { return part == "" })
+	return foreign.Line(strings.Join(parts, "/"), 128)
 }
 
 // uses counts containers by the full id of the image that they are made of; nil

@@ -41,6 +41,7 @@ func (c *Client) Image(ctx context.Context, ref abi.ImageRef, keep KeepImage) (a
 		Comment:      foreign.Line(maskText(head(got.Comment)), maxText),
 		Layers:       len(got.RootFS.Layers),
 	}
+	d.Platform = platformOf(got)
 	configure(&d, got)
 	return d, nil
 }
