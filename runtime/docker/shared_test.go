@@ -52,6 +52,8 @@ func TestAskedOnceAtATime(t *testing.T) {
 			t.Errorf("after a change, got %d", got)
 		}
 		time.Sleep(2 * time.Second)
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if len(s.flights) != 0 {
 			t.Errorf("%d answers are held for nobody", len(s.flights))
 		}
