@@ -147,7 +147,7 @@ func TestFollowUpsObeyTheLimits(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.modules.set(counting(5))
 		r.handles(typed(user, user, "/view"))
-		r.sender.busy = chat.ErrBusy
+		r.sender.hold(chat.ErrBusy)
 		r.expect(r.passes(7*time.Second), nil...) // lines 2 to 4
 		r.expect(r.passes(time.Hour), edited(user, "line 5"))
 		if r.sender.tries != 4 {
@@ -190,17 +190,16 @@ func TestHowFollowingEnds(t *testing.T) {
 		}, ""},
 		{"a session that is over", asking(capability.AskSession), textFollowSession},
 		{"what would change something", asking(capability.AskConfirm), textFollowActs},
-		{"a message that is gone", func(r *rig) { r.sender.busy = errors.New("gone") }, ""},
+		{"a message that is gone", func(r *rig) { r.sender.hold(errors.New("gone")) }, ""},
 		{"a bot that stops", func(r *rig) { r.Close(context.Background()) }, textFollowStopped},
-		{"rights that were taken away", func(r *rig) {
-			lists := &changing{}
-			lists.put(access.Policy{Users: []int64{admin}})
-			r.Pipeline.Access = lists
-		}, ""},
+		{"rights that were taken away", func(r *rig) { r.Access.(*changing).put(access.Policy{Users: []int64{admin}}) }, ""},
 		{"forgotten", func(r *rig) { _ = r.Forget(context.Background(), func(u, _ int64) bool { return u == user }) }, ""},
 	} {
 		t.Run(rule.name, func(t *testing.T) {
 			inBubble(t, func(r *rig) {
+				lists := &changing{}
+				lists.put(access.Policy{Users: []int64{user}})
+				r.Pipeline.Access = lists
 				r.modules.set(counting(1_000))
 				r.handles(typed(user, user, "/view"))
 				r.expect(r.passes(3*time.Second), edited(user, "line 2"))
@@ -226,10 +225,10 @@ func TestAFollowUpNeverActs(t *testing.T) {
 	withFactor(t, start, func(r *rig, acted *int) {
 		r.handles(typed(admin, admin, r.factors.code(t, time.Now())))
 		gated := r.modules.gated
-		r.modules.gated = nil
+		r.modules.gate(nil)
 		r.modules.set(counting(1_000))
 		r.handles(typed(admin, admin, "/view"))
-		r.modules.gated = gated
+		r.modules.gate(gated)
 		r.expect(r.passes(time.Minute), edited(admin, "line 1\n\n"+textFollowActs))
 		if *acted != 0 {
 			t.Errorf("it acted %d times", *acted)

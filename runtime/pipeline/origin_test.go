@@ -191,15 +191,15 @@ func TestAttackBackDoesNotAct(t *testing.T) {
 	withFactor(t, start, func(r *rig, acted *int) {
 		r.linked()
 		gated := r.modules.gated
-		r.modules.gated = nil
+		r.modules.gate(nil)
 		r.handles(typed(admin, admin, r.factors.code(t, time.Now())))
 		r.handles(typed(admin, admin, "/view"))
 		tap := func(n int) []string { return r.handles(tapped(admin, admin, r.buttons()[n])) }
 		r.modules.gated = func(pass *capability.Pass) error { pass.Acted = true; return nil }
 		tap(toPage) // it acts: the view behind is remembered in its place
-		r.modules.gated = nil
+		r.modules.gate(nil)
 		tap(toLogs)
-		r.modules.gated = gated
+		r.modules.gate(gated)
 		did := tap(goBack)
 		if last := r.modules.requests[len(r.modules.requests)-1]; last.Action != "" || last.Command != "view" {
 			t.Errorf("it led to %+v: %q", last, did)

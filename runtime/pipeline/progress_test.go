@@ -224,11 +224,11 @@ func TestAKillLeavesNothingThatGoesOn(t *testing.T) {
 
 func TestProgressWaitsForNothing(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		r.sender.busy = chat.ErrBusy
+		r.sender.hold(chat.ErrBusy)
 		r.modules.set(working(5*time.Second, abi.OK, words("done"), nil))
 		r.comes(typed(user, user, "/view"))
 		r.expect(r.passes(time.Minute), "typing 2", send(user, "done"))
-		r.sender.busy = errors.New("gone")
+		r.sender.hold(errors.New("gone"))
 		r.sender.tries = 0
 		r.modules.set(working(time.Minute, abi.OK, words("done"), nil))
 		r.comes(typed(user, user, "/view"))
