@@ -137,6 +137,9 @@ func newSearch(q abi.LogQuery) (*search, cursor, error) {
 		return s, cursor{}, nil
 	}
 	from, err := parseCursor(text)
+	if err == nil && q.Before != "" && from.position == (position{}) {
+		err = errBadCursor // it would be the end
+	}
 	return s, from, err
 }
 

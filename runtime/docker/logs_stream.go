@@ -78,11 +78,11 @@ func newLogStream(in io.Reader, tty bool, visit func(*logLine) bool) *logStream 
 
 // run reads to the end, or until visit has enough.
 func (s *logStream) run() error {
-	err := s.frames
+	read := s.frames
 	if s.tty {
-		err = s.terminal
+		read = s.terminal
 	}
-	if err := err(); err != nil || s.stopped {
+	if err := read(); err != nil || s.stopped {
 		return err
 	}
 	for i := range s.tracks {
@@ -99,11 +99,10 @@ func (s *logStream) run() error {
 // terminal reads the bare stream of a container with a terminal.
 func (s *logStream) terminal() error {
 	for !s.stopped {
-		p, err := s.in.Peek(1)
-		if err != nil {
+		if _, err := s.in.Peek(1); err != nil {
 			return atEnd(err)
 		}
-		p, _ = s.in.Peek(s.in.Buffered())
+		p, _ := s.in.Peek(s.in.Buffered())
 		s.write(&s.tracks[0], p)
 		_, _ = s.in.Discard(len(p))
 	}
@@ -156,7 +155,7 @@ func (s *logStream) frame(kind byte, size int64) error {
 	return nil
 }
 
-// atEnd is nil at a proper end. A frame's header that is cut is none.
+// atEnd is nil at a proper end; in the middle of a frame's header there is none.
 func atEnd(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
