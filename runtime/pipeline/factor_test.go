@@ -58,7 +58,7 @@ func withFactor(t *testing.T, act capability.Act, test func(r *rig, acted *int))
 
 // buttons are the tokens of the last message.
 func (r *rig) buttons() (tokens []string) {
-	for _, row := range r.sender.last.Inline {
+	for _, row := range r.sender.inline() {
 		for _, b := range row {
 			tokens = append(tokens, b.Data)
 		}

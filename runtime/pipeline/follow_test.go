@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,15 +16,19 @@ import (
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
-// counting is a view that goes on every two seconds, and says how often it did,
-// up to a number.
+// counting is a view that goes on every two seconds, and says how often it did
+// for that user, up to a number.
 func counting(upTo int) func(context.Context, abi.Request) (abi.Code, []byte, error) {
-	n := 0
+	var mu sync.Mutex
+	runs := map[int64]int{}
 	return func(_ context.Context, q abi.Request) (abi.Code, []byte, error) {
 		if q.Action == "stop" {
 			return reply(following("stopped", 0))
 		}
-		n++
+		mu.Lock()
+		runs[q.Actor.ID]++
+		n := runs[q.Actor.ID]
+		mu.Unlock()
 		after := 2
 		if n >= upTo {
 			after = 0
@@ -272,10 +278,9 @@ func TestAHostileModuleFollowsLittle(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.unlimited()
 		r.sender.apart = true
-		n := 0
+		var n atomic.Int64
 		r.modules.set(func(context.Context, abi.Request) (abi.Code, []byte, error) {
-			n++
-			v := following(fmt.Sprint("line ", n), 1)
+			v := following(fmt.Sprint("line ", n.Add(1)), 1)
 			v.Again.Args = map[string]string{"x": strings.Repeat("x", 2000)}
 			v.Keyboard[0][0].Args = map[string]string{"x": strings.Repeat("y", 2000)}
 			return reply(v)
@@ -289,12 +294,12 @@ func TestAHostileModuleFollowsLittle(t *testing.T) {
 			}
 		}
 		r.sender.take()
-		began := n
+		began := n.Load()
 		r.passes(time.Minute)
 		if n := len(r.chains.order); n != chainsOfUser {
 			t.Errorf("%d messages of one user are followed up", n)
 		}
-		if n -= began; n > chainsOfUser*61 {
+		if n := n.Load() - began; n > chainsOfUser*61 {
 			t.Errorf("%d follow-ups in a minute", n)
 		}
 		r.modules.set(counting(3))

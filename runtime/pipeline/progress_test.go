@@ -40,7 +40,7 @@ func (r *rig) says(line string) {
 
 // firstLabel is on the first button of the last message.
 func (r *rig) firstLabel() string {
-	if rows := r.sender.last.Inline; len(rows) > 0 {
+	if rows := r.sender.inline(); len(rows) > 0 {
 		return rows[0][0].Label
 	}
 	return ""
