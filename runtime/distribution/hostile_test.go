@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 )
@@ -526,4 +527,29 @@ func TestARegistryThatIsAway(t *testing.T) {
 	w.wellTold(w.one(), "The registry cannot be reached. It can be asked again in 60 seconds.")
 	w.passes(30 * time.Second)
 	w.wellTold(w.fresh(), "The registry cannot be reached. It can be asked again in 30 seconds.")
+}
+
+// TestCausesHoldNoSecret: what the log gets of errors, whatever is in them.
+func TestCausesHoldNoSecret(t *testing.T) {
+	password, token := secret(), secret()
+	l := login{registry: "r.example.org", auth: authn.AuthConfig{Username: "operator", Password: password}}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("bad login operator:%s", password), "bad login operator:•••"},
+		{&url.Error{Op: "Get", URL: "https://r.example.org/token?account=operator&token=" + token, Err: errors.New("connection refused")}, "connection refused"},
+		{fmt.Errorf("look: %w", &url.Error{Op: "Get", URL: token, Err: &url.Error{Op: "Get", URL: token, Err: errTooLong}}), errTooLong.Error()},
+		{fmt.Errorf("no token in bearer response:\n{%q:%q}", "tok", token), "no token in bearer response"},
+		{&transport.Error{StatusCode: 401, Errors: []transport.Diagnostic{{Code: "UNAUTHORIZED", Message: password}, {Code: transport.ErrorCode(token + " x")}}}, "status 401 UNAUTHORIZED"},
+		{errors.New("two\nlines " + strings.Repeat("x", 999)), ""},
+	} {
+		got := cause(test.err, l)
+		if strings.Contains(got, password) || strings.Contains(got, token) || strings.Contains(got, "\n") || len([]rune(got)) > maxCause {
+			t.Errorf("%v became %q", test.err, got)
+		}
+		if test.want != "" && got != test.want {
+			t.Errorf("%v became %q, want %q", test.err, got, test.want)
+		}
+	}
 }

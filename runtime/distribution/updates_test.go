@@ -107,6 +107,21 @@ func TestANewIndexForAnothersSake(t *testing.T) {
 	}
 }
 
+// TestAnImageThatBecameAnIndex: its registry now has it for other platforms too.
+func TestAnImageThatBecameAnIndex(t *testing.T) {
+	for _, store := range []string{"classic", "containerd"} {
+		w := newWorld(t)
+		image := w.pulled("app:1")
+		if store == "containerd" {
+			w.storedByDigest()
+		}
+		w.push(w.index(map[string]v1.Image{"linux/amd64": image, "linux/arm64": w.image()}), "app:1")
+		if u := w.one(); u.NewerDigest || u.Problem != "" {
+			t.Errorf("in the store %s: %+v", store, u)
+		}
+	}
+}
+
 // storedByDigest gives images ids as an engine with containerd's store does.
 func (w *world) storedByDigest() {
 	w.engine.mu.Lock()
