@@ -32,7 +32,7 @@ func (r *Reader) Network(ctx context.Context) (abi.NetworkInfo, error) {
 		out.Interfaces[i].Addresses = addresses[out.Interfaces[i].Name]
 		out.Interfaces[i].Name = foreign.Line(out.Interfaces[i].Name, maxInterfaceName)
 	}
-	out.Connections, out.Uncounted, err = connections(ctx, r.netFolder())
+	out.Connections, out.Uncounted, err = connections(ctx, r.now, r.netFolder())
 	if err != nil {
 		return abi.NetworkInfo{}, fail("its network", err)
 	}

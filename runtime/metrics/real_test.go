@@ -179,7 +179,7 @@ func BenchmarkPressure(b *testing.B) {
 func BenchmarkCount200000Sockets(b *testing.B) {
 	m := newMachine(b, map[string]string{"tcp": socketTable("01", 200_000)})
 	for b.Loop() {
-		if _, _, err := connections(context.Background(), m.root); err != nil {
+		if _, _, err := connections(context.Background(), time.Now, m.root); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -12,13 +12,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 )
 
-// Bounds of counting sockets: a line takes a microsecond, most of it in the
-// kernel. What is beyond is told to be uncounted.
+// Bounds of counting sockets: a line takes a microsecond or two, most of it in
+// the kernel. What is beyond is told to be uncounted.
 const (
+	maxCounting   = time.Second
 	maxSockets    = 500_000 // lines of all files together
 	maxSocketLine = 4 << 10 // bytes
 	maxSocketFile = 256 << 20
@@ -36,12 +38,17 @@ type socketTally struct {
 	tcp  [len(tcpStates)]int // by state; what is none is under 0
 	udp  int
 	left int // lines that may still be read
+	late func() bool
 }
+
+// countedBetween is how many lines are read between two looks at the clock.
+const countedBetween = 4096
 
 // connections counts the sockets of a network namespace whose files are in dir.
 // A protocol that the kernel lacks has none.
-func connections(ctx context.Context, dir string) (counts []abi.ConnectionCount, uncounted bool, err error) {
-	t := socketTally{left: maxSockets}
+func connections(ctx context.Context, now func() time.Time, dir string) (counts []abi.ConnectionCount, uncounted bool, err error) {
+	end := now().Add(maxCounting)
+	t := socketTally{left: maxSockets, late: func() bool { return now().After(end) }}
 	for _, name := range []string{"tcp", "tcp6", "udp", "udp6"} {
 		f, err := os.Open(filepath.Join(dir, name))
 		if err != nil {
@@ -73,8 +80,8 @@ func (t *socketTally) read(ctx context.Context, from io.Reader, udp bool) error 
 		if t.left--; t.left < 0 {
 			return errTooManySockets
 		}
-		if t.left%4096 == 0 && ctx.Err() != nil {
-			return ctx.Err()
+		if t.left%countedBetween == 0 && (ctx.Err() != nil || t.late()) {
+			return cmp.Or(ctx.Err(), errTooManySockets)
 		}
 		t.count(line, udp)
 		for rest && err == nil { // of a line that is too long, only the beginning counts

@@ -44,7 +44,7 @@ const (
 	DevicesNoDevices     = "No disk has done anything since the machine started."
 	DevicesNoInterfaces  = "No network interface can be seen."
 	DevicesNoConnections = "There are no connections."
-	DevicesUncounted     = "There are more: this many are counted at most."
+	DevicesUncounted     = "There are more than these: counting them all would take too long."
 	DevicesWithoutInner  = "Without loopback, bridges and containers: what they carry goes through one of the others, or stays in the machine."
 	DevicesNotAnswering  = " does not answer."
 	DevicesOn            = " on "
