@@ -8,7 +8,7 @@ type BotQuery struct{}
 type BotInfo struct {
 	Version string      `json:"version"`
 	Commit  string      `json:"commit,omitempty"` // of the source; empty: unknown
-	Started int64       `json:"started"` // milliseconds since 1970 UTC
+	Started int64       `json:"started"`          // milliseconds since 1970 UTC
 	Modules []BotModule `json:"modules"`
 	// Commands is in the order in which people read them.
 	Commands []BotCommand `json:"commands"`
