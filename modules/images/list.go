@@ -15,7 +15,7 @@ const perPage = 10
 // What an engine says is cut to this, far above what real ones do.
 const (
 	maxName   = 80 // characters of the name in a list, or over a page
-	maxTag    = 60  // of those beside it
+	maxTag    = 60 // of those beside it
 	maxWord   = 30
 	maxListed = 2 // tags beside the name
 )
