@@ -55,7 +55,7 @@ func root(host sdk.Host, req sdk.Request) (reply sdk.Reply, stuck bool, err erro
 			sdk.AsOf(req),
 		},
 		Keyboard: append(rows,
-			sdk.Row(p.button(texts.DockerContainers, "list")),
+			sdk.Row(toImages(p), p.button(texts.DockerContainers, "list")),
 			sdk.Row(p.button(texts.Refresh, "engine")),
 		),
 	}, false, nil

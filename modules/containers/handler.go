@@ -16,6 +16,7 @@ func Module() sdk.Module {
 		Commands: map[string]sdk.Handler{
 			"docker":     section,
 			"containers": list,
+			"container":  typed,
 		},
 		Actions: map[string]sdk.Handler{
 			"engine": engine,
@@ -31,6 +32,9 @@ func Module() sdk.Module {
 type place struct {
 	host string // name of a Docker endpoint; "": the first
 	page int    // of the list, from 1
+	// outside tells that the view was opened by its name, as other modules do:
+	// its way back leads there.
+	outside bool
 }
 
 // Bounds of what a button may carry.
@@ -44,7 +48,7 @@ var errBroken = sdk.Fail(abi.Invalid, texts.ContainersBroken)
 // placeOf reads the arguments of a button; a command begins at the first page
 // of the first endpoint.
 func placeOf(req sdk.Request) (place, error) {
-	p := place{host: req.Arg("host"), page: 1}
+	p := place{host: req.Arg("host"), page: 1, outside: req.Arg("outside") != ""}
 	if len(p.host) > maxHostName || sdk.Line(p.host, maxHostName) != p.host {
 		return place{}, errBroken
 	}
@@ -66,7 +70,19 @@ func (p place) button(label, action string, args ...string) sdk.Button {
 	if p.page > 1 {
 		args = append(args, "page", strconv.Itoa(p.page))
 	}
+	if p.outside {
+		args = append(args, "outside", "1")
+	}
 	return sdk.Do(label, action, args...)
+}
+
+// back leads from a container's page to where it was opened.
+func (p place) back() sdk.Button {
+	if !p.outside {
+		return p.button("⬅️ Back", "list")
+	}
+	p.outside = false
+	return sdk.Back(p.button("⬅️ Back", "list"))
 }
 
 // at is p on another page.

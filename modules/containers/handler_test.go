@@ -77,7 +77,7 @@ func (d *docker) fake() *sdk.Fake {
 	})
 	sdk.Answer(fake, abi.OpContainerInspect, func(ref abi.ContainerRef) (abi.ContainerDetails, error) {
 		err := d.meet(ref.Host, abi.OpContainerInspect)
-		if err == nil && ref.ID != d.details.ID {
+		if err == nil && ref.ID != d.details.ID && ref.ID != d.details.Name {
 			err = sdk.Fail(abi.NotFound, "There is no such container.")
 		}
 		return d.details, err

@@ -25,6 +25,7 @@ func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
+	p.outside = false
 	hosts := endpoints(host)
 	found, p, err := fetch(host, p)
 	if err != nil {

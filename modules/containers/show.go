@@ -26,13 +26,21 @@ func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if !isID(id) {
 		return sdk.Reply{}, errBroken
 	}
-	c, err := host.Container(abi.ContainerRef{Host: p.host, ID: id})
+	return shown(host, req, p, id)
+}
+
+// shown is the page of the container with this id or name.
+func shown(host sdk.Host, req sdk.Request, p place, ref string) (sdk.Reply, error) {
+	c, err := host.Container(abi.ContainerRef{Host: p.host, ID: ref})
 	switch {
 	case sdk.CodeOf(err) == abi.NotFound:
 		return gone(req, p), nil
+	case err != nil && isID(ref):
+		return away(req, err, hostRows(endpoints(host), p, "list"), p.again("show", "id", ref), p.back())
 	case err != nil:
-		return away(req, err, hostRows(endpoints(host), p, "list"), p.again("show", "id", id), p.button(texts.Back, "list"))
+		return away(req, err, hostRows(endpoints(host), p, "list"), p.back())
 	}
+	id := c.ID
 	blocks := []sdk.Block{
 		sdk.HeadingOf(sdk.Plain(mark(c.Container)+" "), sdk.Code(sdk.Line(c.Name, maxName))),
 		sdk.Fields(append(identity(c), lifecycle(c)...)...),
@@ -44,7 +52,7 @@ func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	blocks = append(blocks, labels(c.Labels)...)
 	return sdk.Reply{
 		Blocks:   append(blocks, sdk.AsOf(req)),
-		Keyboard: append(leads(req, p, c), sdk.Row(p.button(texts.Refresh, "show", "id", id), p.button(texts.Back, "list"))),
+		Keyboard: append(leads(req, p, c), sdk.Row(p.button(texts.Refresh, "show", "id", id), p.back())),
 	}, nil
 }
 
