@@ -38,6 +38,19 @@ func newScene(t testing.TB) scene {
 func (s scene) only(b *bot) {
 	b.cfg.Docker.Host = []string{s.host}
 	b.cfg.Modules.Grants = seeing("label:test=" + s.mark)
+	b.cfg.Modules.Grants["images"] = s.images("cofferdam-dockertest")
+}
+
+// images grants the images module those of some repositories, and the scene's
+// containers.
+func (s scene) images(repositories ...string) []config.Grant {
+	return []config.Grant{
+		{Capability: "docker.info"},
+		{Capability: "docker.images.list", Scope: repositories},
+		{Capability: "docker.images.inspect", Scope: repositories},
+		{Capability: "docker.images.history", Scope: repositories},
+		{Capability: "docker.containers.list", Scope: []string{"label:test=" + s.mark}},
+	}
 }
 
 // seeing grants the containers module those containers that the patterns match.
@@ -146,7 +159,7 @@ func TestTheSectionCountsWhatTheEngineCounts(t *testing.T) {
 	s.has(dockertest.Container{}, dockertest.Container{State: dockertest.Created})
 	p := startBot(t, s.only).person(user, user)
 	p.expect(p.says("/docker"), "<b>🐳 Docker</b>")
-	if got := p.Keyboard(); !slices.EqualFunc(got, [][]string{{"📦 Containers", "⬅️ Back"}}, slices.Equal[[]string]) {
+	if got := p.Keyboard(); !slices.EqualFunc(got, [][]string{{"🖼 Images", "📦 Containers", "⬅️ Back"}}, slices.Equal[[]string]) {
 		t.Errorf("the section's keyboard: %v", got)
 	}
 	// Other tests make and remove containers: a moment counts in which the

@@ -8,7 +8,6 @@ import (
 
 	"github.com/docker/docker/api/types/image"
 
-	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/docker/dockertest"
 )
 
@@ -20,14 +19,7 @@ import (
 func (s scene) picturing(base string) setup {
 	return func(b *bot) {
 		s.only(b)
-		repositories, containers := []string{base + "*"}, []string{"label:test=" + s.mark}
-		b.cfg.Modules.Grants["images"] = []config.Grant{
-			{Capability: "docker.info"},
-			{Capability: "docker.images.list", Scope: repositories},
-			{Capability: "docker.images.inspect", Scope: repositories},
-			{Capability: "docker.images.history", Scope: repositories},
-			{Capability: "docker.containers.list", Scope: containers},
-		}
+		b.cfg.Modules.Grants["images"] = s.images(base + "*")
 	}
 }
 

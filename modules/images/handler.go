@@ -88,7 +88,7 @@ func spoilt(req sdk.Request, err error, p place.Place, action, id string) (sdk.R
 	if sdk.CodeOf(err) == abi.NotFound && req.Action != "" {
 		return gone(req, p), nil
 	}
-	row := sdk.Row(p.Back("list"))
+	row := sdk.Row(p.Back(texts.Back, "list"))
 	if isID(id) {
 		row = append(sdk.Row(p.Button(texts.ImagesTryAgain, action, "id", id)), row...)
 	}

@@ -149,7 +149,7 @@ func buttons(p place.Place, i abi.ImageDetails, more bool) [][]sdk.Button {
 			keyboard = append(keyboard, sdk.Row(sdk.RunWith(texts.ImagesUpdates, "updates", typed)))
 		}
 	}
-	return append(keyboard, sdk.Row(p.Button(texts.Refresh, "show", "id", i.ID), p.Back("list")))
+	return append(keyboard, sdk.Row(p.Button(texts.Refresh, "show", "id", i.ID), p.Back(texts.Back, "list")))
 }
 
 // settings shows as many variables and labels as one message holds.

@@ -143,7 +143,7 @@ func (s sight) ways(again string) [][]sdk.Button {
 			others = append(others, s.of(name).button(label, "show"))
 		}
 	}
-	return [][]sdk.Button{others, sdk.Row(s.button(again, "show"), s.Back("list", "view", s.view))}
+	return [][]sdk.Button{others, sdk.Row(s.button(again, "show"), s.Back(texts.Back, "list", "view", s.view))}
 }
 
 // content is what a view says, and which of how many pages that is.

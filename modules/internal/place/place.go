@@ -8,7 +8,6 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
-	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // Bounds of what a button may carry.
@@ -77,12 +76,12 @@ func (p Place) At(page int) Place {
 
 // Back leads from a page to the list that it was opened from, or to the view of
 // another module.
-func (p Place) Back(list string, args ...string) sdk.Button {
+func (p Place) Back(label, list string, args ...string) sdk.Button {
 	if !p.Outside {
-		return p.Button(texts.Back, list, args...)
+		return p.Button(label, list, args...)
 	}
 	p.Outside = false
-	return sdk.Back(p.Button(texts.Back, list, args...))
+	return sdk.Back(p.Button(label, list, args...))
 }
 
 // Name is the host's name if there are several; else "".

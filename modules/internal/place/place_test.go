@@ -26,10 +26,10 @@ func TestAPlaceSurvivesItsButton(t *testing.T) {
 }
 
 func TestTheWayBack(t *testing.T) {
-	if b := (Place{Page: 3}).Back("list"); b.Back || b.Action != "list" || b.Args["page"] != "3" {
+	if b := (Place{Page: 3}).Back("x", "list"); b.Back || b.Action != "list" || b.Args["page"] != "3" {
 		t.Errorf("from the list: %+v", b)
 	}
-	if b := (Place{Page: 1, Outside: true}).Back("list"); !b.Back || b.Action != "list" || b.Args["outside"] != "" {
+	if b := (Place{Page: 1, Outside: true}).Back("x", "list"); !b.Back || b.Action != "list" || b.Args["outside"] != "" {
 		t.Errorf("from another module: %+v", b)
 	}
 }
