@@ -151,7 +151,7 @@ func (r *reloadable) sees(who int64, commands string) {
 
 const (
 	strangersCommands = "getmyid"
-	allCommands       = "about back containers cpu docker getmyid help load memory modules quick server start uptime"
+	allCommands       = "about back containers cpu docker getmyid help images load memory modules quick server start uptime"
 	notOnTheList      = "not on this bot's list"
 )
 

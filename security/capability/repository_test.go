@@ -128,7 +128,7 @@ func TestScopesAreOfOneKind(t *testing.T) {
 	}{
 		{ImagesList, "project:shop", "about containers"},
 		{ImagesUpdates, "label:a=b", "about containers"},
-		{ContainersList, "ghcr.io/acme/*", "a repository of images"},
+		{ContainersList, "ghcr.io/acme/*", "repositories of images are for docker.images"},
 		{ContainersList, "nginx:1.27", "must be a name, label:KEY=VALUE or project:NAME"},
 		{ImagesHistory, "", "needs a scope: repositories"},
 		{ContainersEnv, "", "needs a scope: container names"},

@@ -109,7 +109,7 @@ func parsePattern(text string) (pattern, error) {
 // error, and one with a slash is a wrong idea of what names look like.
 func checkNamePattern(text string) error {
 	if strings.Contains(text, "/") {
-		return errors.New("is a repository of images: containers go by their names, which have no slash")
+		return errors.New("'/' cannot be in a container's name; repositories of images are for docker.images")
 	}
 	for _, r := range text {
 		if !strings.ContainsRune("*_.-", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
