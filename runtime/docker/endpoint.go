@@ -25,7 +25,8 @@ type endpoint struct {
 	debug bool
 
 	current atomic.Pointer[session]
-	away    atomic.Bool // the last call found nobody; only to log the change
+	away    atomic.Bool  // the last call found nobody; only to log the change
+	turn    atomic.Int64 // the container with which the next round of samples begins
 }
 
 // session is a client that has agreed on an API version with the engine. The

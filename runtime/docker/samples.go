@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +36,8 @@ type Sample struct {
 // answers so many a second, at a cost that does not depend on it.
 const samplesAtOnce = 32
 
+var errRound = errors.New("the time for a round of samples is over")
+
 // Samples measures every running container of every engine, one sample each:
 // counters, of which the caller makes rates. It returns what it has when the
 // context ends. An engine that does not answer costs the others nothing; the
@@ -63,20 +66,26 @@ func (e *endpoint) samples(ctx context.Context, timeout time.Duration) ([]Sample
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	// That the round is over says nothing about the engine, as a deadline would.
+	over := ctx
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(over))
 	defer cancel(nil)
+	defer context.AfterFunc(over, func() { cancel(errRound) })()
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
 		out   []Sample
 		slots = make(chan struct{}, samplesAtOnce)
 	)
-	for _, id := range ids {
+	// Where the last round ran out of time, this one begins.
+	first := int(e.turn.Swap(0)) % max(len(ids), 1)
+	for i, id := range slices.Concat(ids[first:], ids[:first]) {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
+			e.turn.Store(int64(first + i))
 			break
 		}
 		wg.Go(func() {
@@ -129,7 +138,7 @@ func (e *endpoint) measure(ctx context.Context, timeout time.Duration, id string
 		return json.NewDecoder(answer.Body).Decode(&got)
 	})
 	switch {
-	case codeOf(err) == abi.Unavailable && gone(err):
+	case err != nil && (ctx.Err() != nil || gone(err)):
 		return Sample{}, false, err
 	case err != nil || got.Read.IsZero() || got.CPU.Usage.Total == 0 && got.Memory.Usage == 0:
 		return Sample{}, false, nil
