@@ -37,7 +37,7 @@ var tables = []*Table{
 }
 
 // Bounds of an entry in bytes. With the tables' own bounds they keep the file
-// under 130 MiB, however hard somebody tries.
+// under 130 MiB, however hard somebody tries; the history comes on top.
 const (
 	MaxTableKey   = 256
 	MaxTableValue = 4_096
