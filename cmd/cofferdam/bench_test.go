@@ -69,6 +69,12 @@ func (h nativeHost) Call(op string, request []byte) (abi.Code, []byte) {
 
 func (nativeHost) Log(int32, string) {}
 
+func (h nativeHost) Progress(line string) {
+	if h.caller.Pass != nil && h.caller.Pass.Progress != nil {
+		h.caller.Pass.Progress(line)
+	}
+}
+
 // engines are the two ways to run a module.
 var engines = []struct {
 	name string
