@@ -42,6 +42,7 @@ func newWorld(t testing.TB, o SenderOptions) *world {
 	srv.AddGroup(emulator.Group{ID: forum, Title: "Big room", Members: []int64{ada}, Forum: true})
 	w := &world{Server: srv, clock: newFakeClock(), ada: srv.Client(ada, ada), home: chat.Address{Chat: ada}}
 	w.ada.Type("/start")
+	srv.Send(emulator.MessageSpec{ChatID: forum, From: ada, ThreadID: 3, Text: "a topic"})
 	if o.Clock.Now == nil {
 		o.Clock = w.clock.clock()
 	}
@@ -142,6 +143,7 @@ func TestEdit(t *testing.T) {
 		{"text to text", text("a"), text("b"), false, false},
 		{"nothing changes", text("a"), text("a"), false, false},
 		{"the message is gone", text("a"), text("b"), true, true},
+		{"text to picture", text("a"), photo, false, false},
 		{"picture to text", photo, text("b"), false, true},
 		{"picture to picture", photo, chat.Message{Text: "other", Photo: photo.Photo}, false, false},
 		{"picture to document", photo, document, false, false},

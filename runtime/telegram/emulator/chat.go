@@ -77,6 +77,11 @@ func (c *chat) find(id int) *message {
 	return c.messages[i]
 }
 
+// hasTopic reports whether somebody wrote into a topic: people make them.
+func (c *chat) hasTopic(id int) bool {
+	return slices.ContainsFunc(c.messages, func(m *message) bool { return m.threadID == id })
+}
+
 // announce tells everybody who watches the chat that a message is new or was changed.
 func (c *chat) announce(m *message) {
 	c.changed.ring()

@@ -60,6 +60,9 @@ func (s *Server) deliver(p *params, m *message) (any, error) {
 		return nil, err
 	}
 	m.date, m.threadID = s.unix(), int(p.int("message_thread_id"))
+	if c.forum && m.threadID != 0 && !c.hasTopic(m.threadID) {
+		return nil, badRequest("message thread not found")
+	}
 	m.inline, m.sticky = keys.inline, keys.sticky()
 	if c.kind == kindChannel {
 		self := c.wire()
