@@ -35,6 +35,11 @@ func (c *Client) Type(text string) Message {
 	return c.s.Send(MessageSpec{ChatID: c.chat.id, From: c.userID, Text: text})
 }
 
+// TypeIn writes a text into a topic of a forum, which is made by that.
+func (c *Client) TypeIn(topic int, text string) Message {
+	return c.s.Send(MessageSpec{ChatID: c.chat.id, From: c.userID, ThreadID: topic, Text: text})
+}
+
 // Press sends the text of a button of the chat's reply keyboard.
 func (c *Client) Press(label string) (Message, error) {
 	rows := c.Keyboard()
