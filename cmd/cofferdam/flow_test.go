@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -308,5 +311,60 @@ func TestFollowingLeavesRoomInTheLimits(t *testing.T) {
 	p.expect(p.says("/help"), "What you can do here")
 	if took := time.Since(began); took > 2*time.Second {
 		t.Errorf("a command waited %v for the flood limit", took)
+	}
+}
+
+// withGuest builds a guest of testdata and puts it, in the sandbox, in the place
+// of the module server. The others run without one.
+func withGuest(folder string) setup {
+	return func(b *bot) {
+		out := filepath.Join(b.t.TempDir(), "guest.wasm")
+		build := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, "./"+folder)
+		build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+		if text, err := build.CombinedOutput(); err != nil {
+			b.t.Fatalf("%v\n%s", err, text)
+		}
+		wasm, err := os.ReadFile(out)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.o.load = func(operations []hostcall.Operation) loader {
+			others := inHost(operations)
+			sandbox, err := engine.New(engine.Config{Operations: operations})
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			b.t.Cleanup(func() { sandbox.Close(context.Background()) })
+			return func(ctx context.Context, s engine.Source) (registry.Runner, error) {
+				if s.Name != "server" {
+					return others(ctx, s)
+				}
+				s.Wasm = wasm
+				m, err := sandbox.Load(ctx, s)
+				if err != nil {
+					return nil, err
+				}
+				return m, nil
+			}
+		}
+	}
+}
+
+// The same out of the sandbox: what a guest says that it does, and that it wants
+// to go on.
+func TestAGuestSaysWhatItDoesAndGoesOn(t *testing.T) {
+	b := startBot(t, withGuest("testdata/follower"))
+	p := b.person(user, user)
+	first := p.says("/load")
+	if m := p.shows("Line 3"); m.ID != first.ID || m.Edits != 3 {
+		t.Errorf("message %d after %d, with %d edits", m.ID, first.ID, m.Edits)
+	}
+	m := p.says("/uptime")
+	p.expect(m, "⏳ Asking\ufffd a")
+	if strings.ContainsAny(m.Text, "\n\u202e") {
+		t.Errorf("progress says %q", m.Text)
+	}
+	if done := p.shows("It answered."); done.ID != m.ID {
+		t.Errorf("the answer is message %d, and not %d", done.ID, m.ID)
 	}
 }
