@@ -193,9 +193,6 @@ func TestLongWorkIsShownInPlace(t *testing.T) {
 
 // A stop while it works: nothing goes on saying ⏳, and the next start tells.
 func TestAStopEndsWhatIsShownOfLongWork(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the stop waits ten seconds for the command")
-	}
 	gate := make(chan struct{})
 	b := startBot(t, onDisk, withModule("server", sdk.Module{Commands: map[string]sdk.Handler{
 		"uptime": func(host sdk.Host, _ sdk.Request) (sdk.Reply, error) {

@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/runtime/notice"
 	"github.com/cofferdam-bot/cofferdam/runtime/twofactor"
 	"github.com/cofferdam-bot/cofferdam/security/access"
 	"github.com/cofferdam-bot/cofferdam/security/audit"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/totp"
 )
 
@@ -155,4 +157,40 @@ func atoi(digits string) (n int) {
 		n = n*10 + int(d-'0')
 	}
 	return n
+}
+
+// gate puts something in the place of the gate before a host call.
+func (m *fakeModules) gate(gated func(*capability.Pass) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gated = gated
+}
+
+// hold lets what can be left out end so.
+func (s *fakeSender) hold(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = err
+}
+
+// inline are the buttons of the last message.
+func (s *fakeSender) inline() [][]chat.Button {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last.Inline
+}
+
+// Try is what may as well be left out.
+func (s *fakeSender) Try(ctx context.Context, to chat.Address, id int, m chat.Message) (int, error) {
+	s.mu.Lock()
+	s.tries++
+	busy := s.busy
+	s.mu.Unlock()
+	switch {
+	case busy != nil:
+		return 0, busy
+	case id == 0:
+		return s.Send(ctx, to, m)
+	}
+	return s.Edit(ctx, to, id, m)
 }

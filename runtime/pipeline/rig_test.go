@@ -385,13 +385,6 @@ func (m *fakeModules) set(invoke func(context.Context, abi.Request) (abi.Code, [
 	m.invoke = invoke
 }
 
-// gate puts something in the place of the gate before a host call.
-func (m *fakeModules) gate(gated func(*capability.Pass) error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.gated = gated
-}
-
 func (m *fakeModules) Has(module string) bool { return module != "" && module != m.gone }
 
 func (m *fakeModules) Await(context.Context, string) {}
@@ -485,35 +478,6 @@ func (s *fakeSender) Edit(ctx context.Context, to chat.Address, id int, m chat.M
 		s.note("edit %d/%d: %s", to.Chat, id, content(m))
 	}
 	return id, err
-}
-
-// hold lets what can be left out end so.
-func (s *fakeSender) hold(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.busy = err
-}
-
-// inline are the buttons of the last message.
-func (s *fakeSender) inline() [][]chat.Button {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.last.Inline
-}
-
-// Try is what may as well be left out.
-func (s *fakeSender) Try(ctx context.Context, to chat.Address, id int, m chat.Message) (int, error) {
-	s.mu.Lock()
-	s.tries++
-	busy := s.busy
-	s.mu.Unlock()
-	switch {
-	case busy != nil:
-		return 0, busy
-	case id == 0:
-		return s.Send(ctx, to, m)
-	}
-	return s.Edit(ctx, to, id, m)
 }
 
 func content(m chat.Message) string {

@@ -198,6 +198,14 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown button style", button(abi.Button{Label: "x", Action: "a", Style: "blink"}), "style"},
 		{"keyboard and menu", abi.Reply{Notice: "x", Menu: "main", Keyboard: [][]abi.Button{{{Label: "x", Action: "a"}}}}, "either"},
 		{"long notice", abi.Reply{Notice: strings.Repeat("é", 201)}, "notice"},
+		{"again at once", abi.Reply{Notice: "x", Again: &abi.Again{Action: "a"}}, "after 0"},
+		{"again in an hour", abi.Reply{Notice: "x", Again: &abi.Again{After: 61, Action: "a"}}, "after 61"},
+		{"again before", abi.Reply{Notice: "x", Again: &abi.Again{After: -1, Action: "a"}}, "after -1"},
+		{"again what", abi.Reply{Notice: "x", Again: &abi.Again{After: 1}}, "an action"},
+		{"again what is no name", abi.Reply{Notice: "x", Again: &abi.Again{After: 1, Action: "a b"}}, "an action"},
+		{"again with huge arguments", abi.Reply{Notice: "x", Again: &abi.Again{After: 1, Action: "a", Args: map[string]string{"a": strings.Repeat("b", 2048)}}}, "arguments"},
+		{"again under a menu", abi.Reply{Notice: "x", Menu: "main", Again: &abi.Again{After: 1, Action: "a"}}, "a message that stays"},
+		{"again what is deleted", abi.Reply{Notice: "x", DeleteAfter: 1, Again: &abi.Again{After: 1, Action: "a"}}, "a message that stays"},
 		{"deleted before it was sent", abi.Reply{Notice: "x", DeleteAfter: -1}, "delete_after"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
