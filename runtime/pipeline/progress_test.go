@@ -46,6 +46,16 @@ func (r *rig) firstLabel() string {
 	return ""
 }
 
+// backLabel is on the first button that was put under any message.
+func (r *rig) backLabel() string {
+	for _, v := range r.keyboards.values {
+		if k, err := readKeyboard(v.value); err == nil && len(k.Buttons) == 1 {
+			return k.Buttons[0].Label
+		}
+	}
+	return ""
+}
+
 func TestLongWorkIsShownWhereTheReplyWillBe(t *testing.T) {
 	for _, rule := range []struct {
 		name  string
@@ -208,18 +218,44 @@ func TestAStopLeavesNothingThatGoesOn(t *testing.T) {
 	})
 }
 
-// A process that is killed leaves ⏳ behind; the next one knows where.
+// A process that is killed leaves ⏳ behind; the next one, which has nothing but
+// the store, knows where, and how to get back to what stood there.
 func TestAKillLeavesNothingThatGoesOn(t *testing.T) {
-	inBubble(t, func(r *rig) {
-		u := tapped(user, user, r.view(user, user)[0])
-		list := r.receive(u)
-		r.keyboards.PutKeyboardLater(workID(list[0].ID), time.Now().Add(time.Hour),
-			[]byte(`{"module":"mod","who":"user","user":2,"chat":2,"message":80,"visit":{"module":"mod","command":"view","who":"user"}}`))
-		r.Resume(list[0], time.Now(), true)
-		r.settle()
-		r.expect(r.sender.take(), edited(user, textWorkKilled), send(user, textInterrupted), "notice q2: ")
-		r.noneWorks()
-	})
+	for _, rule := range []struct {
+		name string
+		u    func(token string) chat.Update
+		did  []string
+		back string
+	}{
+		{"a tap", func(token string) chat.Update { return tapped(user, user, token) },
+			[]string{edited(user, textWorkKilled), send(user, textInterrupted), "notice q2: "}, "⬅️ Back to view"},
+		{"a typed command", func(string) chat.Update { return typed(user, user, "/view") },
+			[]string{"edit 2/1002: " + textWorkKilled, send(user, textInterrupted)}, ""},
+	} {
+		t.Run(rule.name, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				u := rule.u(r.view(user, user)[0])
+				r.modules.set(working(10*time.Second, abi.OK, words("done"), nil))
+				r.comes(u)
+				time.Sleep(4 * time.Second)
+				r.settle()
+				next := newRig(t)
+				for id, v := range r.keyboards.values {
+					next.keyboards.values[id] = v
+				}
+				next.lastID = r.lastID - 1
+				next.Resume(next.receive(u)[0], time.Now(), true)
+				next.settle()
+				next.noneWorks()
+				if label := next.backLabel(); label != rule.back {
+					t.Errorf("the way back is %q", label)
+				}
+				next.expect(next.sender.take(), rule.did...)
+				next.Close(context.Background())
+				r.passes(time.Minute)
+			})
+		})
+	}
 }
 
 func TestProgressWaitsForNothing(t *testing.T) {
