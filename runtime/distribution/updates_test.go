@@ -357,10 +357,11 @@ func TestLooksAreFew(t *testing.T) {
 		running += n
 		most = max(most, running)
 	}
-	gate := make(chan struct{})
+	gate, reached := make(chan struct{}), make(chan struct{}, 12)
 	w.guardedBy(func(_ http.ResponseWriter, req *http.Request) bool {
 		if strings.HasSuffix(req.URL.Path, "/tags/list") {
 			count(1)
+			reached <- struct{}{}
 			<-gate
 			count(-1)
 		}
@@ -375,6 +376,9 @@ func TestLooksAreFew(t *testing.T) {
 	}
 	if report := ask(0); report.Pending != 12 || len(report.Images) != 12 || report.Images[0].Checked != 0 {
 		t.Errorf("at once: %+v", report)
+	}
+	for range perRegistry {
+		<-reached
 	}
 	if report := ask(50); report.Pending != 12 {
 		t.Errorf("after a while: %d are pending", report.Pending)
