@@ -230,4 +230,3 @@ func TestRedirectsTakeNoPassword(t *testing.T) {
 		t.Errorf("the other host got %q", got)
 	}
 }
-
