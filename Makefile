@@ -33,8 +33,9 @@ DEMO_FLAGS ?=
 demo: build ## the whole bot in the browser: no token, no account, no config
 	./bin/cofferdam demo $(DEMO_FLAGS)
 
-# A module's file follows its own sources, the SDK's and the builder's.
-SDK := $(wildcard guest/abi/*.go guest/sdk/*.go guest/sdk/internal/jsonwire/*.go cmd/cofferdam/module.go) go.mod
+# A module's file follows its own sources, what modules share, the SDK's and the
+# builder's.
+SDK := $(wildcard modules/internal/*/*.go guest/abi/*.go guest/sdk/*.go guest/sdk/internal/jsonwire/*.go cmd/cofferdam/module.go) go.mod
 modules/built/%.wasm: modules/%/*.go modules/%/wasm/*.go modules/%/manifest.yaml $(SDK)
 	$(GO) run ./cmd/cofferdam module build modules/$* --out $@
 

@@ -14,13 +14,18 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/charts"
 	"github.com/cofferdam-bot/cofferdam/modules/containers"
 	"github.com/cofferdam-bot/cofferdam/modules/core"
+	"github.com/cofferdam-bot/cofferdam/modules/devices"
 	"github.com/cofferdam-bot/cofferdam/modules/health"
+	"github.com/cofferdam-bot/cofferdam/modules/images"
 	"github.com/cofferdam-bot/cofferdam/modules/logs"
 	"github.com/cofferdam-bot/cofferdam/modules/manage"
 	"github.com/cofferdam-bot/cofferdam/modules/quick"
+	"github.com/cofferdam-bot/cofferdam/modules/runtime"
 	"github.com/cofferdam-bot/cofferdam/modules/server"
+	"github.com/cofferdam-bot/cofferdam/modules/updates"
 )
 
 var all = map[string]sdk.Module{
@@ -31,6 +36,11 @@ var all = map[string]sdk.Module{
 	"logs":       logs.Module(),
 	"quick":      quick.Module(),
 	"server":     server.Module(),
+	"updates":    updates.Module(),
+	"runtime":    runtime.Module(),
+	"images":     images.Module(),
+	"devices":    devices.Module(),
+	"charts":     charts.Module(),
 }
 
 // manifest reads a module's manifest; a key that does not exist is an error.

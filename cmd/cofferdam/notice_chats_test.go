@@ -8,9 +8,6 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 )
 
-// forum is a group with topics.
-const forum = -1001234567890
-
 // What is about the bot's own work goes to the notification chats, into a topic if
 // the config names one; what is about persons goes to the admins alone.
 func TestNotificationChats(t *testing.T) {

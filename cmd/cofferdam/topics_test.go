@@ -6,6 +6,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 )
 
@@ -15,7 +16,7 @@ const forum = -1001000200300
 // inForum lets the bot's people meet in a forum.
 func inForum(b *bot) {
 	b.world.AddGroup(emulator.Group{ID: forum, Title: "Forum", Members: []int64{admin, user, stranger}, Forum: true})
-	b.cfg.ChatID.GlobalChatID = append(b.cfg.ChatID.GlobalChatID, forum)
+	b.cfg.ChatID.GlobalChatID = append(b.cfg.ChatID.GlobalChatID, config.Chat{ID: forum})
 }
 
 // saysIn types a text in a topic, and returns the bot's next message.

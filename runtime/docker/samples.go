@@ -128,13 +128,14 @@ func (e *endpoint) measure(ctx context.Context, timeout time.Duration, id string
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errSilent)
 	defer cancel()
 	var got figures
-	err := e.ask(ctx, "stats", func(cli *client.Client) error {
+	// As an order, it is not repeated, and that its time is over says nothing
+	// about the engine: the list does.
+	err := e.order(ctx, "stats", func(ctx context.Context, cli *client.Client) error {
 		answer, err := cli.ContainerStatsOneShot(ctx, id)
 		if err != nil {
 			return err
 		}
 		defer answer.Body.Close()
-		got = figures{}
 		return json.NewDecoder(answer.Body).Decode(&got)
 	})
 	switch {
