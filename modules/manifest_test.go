@@ -107,9 +107,9 @@ func TestOnlyGetMyIDIsOpenToStrangers(t *testing.T) {
 
 func TestReplyKeyboards(t *testing.T) {
 	want := map[string]string{
-		"main":   "🖥 Server | 🐳 Docker | 🧩 Plugins\n⚡ Quick view | ℹ️ About me",
-		"server": "📈 Load average | 🧮 CPU | 🧠 Memory load\n⏱ Uptime | ⬅️ Back",
-		"docker": "📦 Containers | ⚙️ Manage | ⬅️ Back",
+		"main":   "🖥 Server | 🐳 Docker | 🧩 Plugins\n⚡ Quick view | ❤️ Health | ℹ️ About me",
+		"server": "📈 Load average | 🧮 CPU | 🧠 Memory load\n🌡 Sensors | 📋 Process | ⏱ Uptime\n💾 File system | 🌐 Network | ⬅️ Back",
+		"docker": "🖼 Images | 📦 Containers | ⬅️ Back\n⚙️ Manage | 📜 Logs",
 	}
 	if got := keyboards(t); !maps.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)

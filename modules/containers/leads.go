@@ -21,15 +21,11 @@ func leads(req sdk.Request, p place, c abi.ContainerDetails) (rows [][]sdk.Butto
 	if req.Actor.Role != abi.RoleAdmin || typed == "" {
 		return rows
 	}
-	rows = append(rows, sdk.Row(sdk.RunWith(texts.ContainersLogs, "logs", typed), sdk.RunWith(texts.ContainersManage, "manage", typed)))
-	for i, view := range [...]string{"runtime", "volumes", "networks", "environment"} {
-		if i%2 == 0 {
-			rows = append(rows, nil)
-		}
-		label, _ := texts.RuntimeView(view)
-		rows[len(rows)-1] = append(rows[len(rows)-1], sdk.RunWith(label, view, typed))
-	}
-	return rows
+	return append(rows,
+		sdk.Row(sdk.RunWith(texts.ContainersLogs, "logs", typed), sdk.RunWith(texts.ContainersManage, "manage", typed)),
+		sdk.Row(sdk.RunWith(texts.RuntimeLabel, "runtime", typed), sdk.RunWith(texts.VolumesLabel, "volumes", typed)),
+		sdk.Row(sdk.RunWith(texts.NetworksLabel, "networks", typed), sdk.RunWith(texts.EnvironmentLabel, "environment", typed)),
+	)
 }
 
 // chartOf is what stands between the command chart and a container's name.

@@ -151,7 +151,7 @@ func TestAnAnswerFromBeforeAChangeIsNotKept(t *testing.T) {
 // each caller's scope is held against it.
 func TestTheListOfOneIsNotTheListOfAnother(t *testing.T) {
 	f := newFake(map[string]http.HandlerFunc{"/containers/json": body(`[
-		{"Id":"` + idA + `","Names":["/web"],"Image":"nginx","ImageID":"sha256:1","State":"running","Status":"Up 1 second","Created":1},
+		{"Id":"` + idA + `","Names":["/web"],"Image":"nginx","ImageID":imageOne,"State":"running","Status":"Up 1 second","Created":1},
 		{"Id":"` + idB + `","Names":["/db"],"Image":"postgres","ImageID":"sha256:2","State":"exited","Status":"Exited (0)","Created":1}]`)})
 	c := newClientWith(t, Config{Hosts: []string{f.serve(t)}, Fresh: time.Hour})
 	list := func(q abi.ContainerQuery, keep Keep) (names []string, total int) {
@@ -176,10 +176,10 @@ func TestTheListOfOneIsNotTheListOfAnother(t *testing.T) {
 		if names, total := list(abi.ContainerQuery{}, nil); len(names) != 0 || total != 0 {
 			t.Errorf("nobody: %q of %d", names, total)
 		}
-		if names, total := list(abi.ContainerQuery{Image: "sha256:1"}, anything); len(names) != 1 || names[0] != "web" || total != 1 {
+		if names, total := list(abi.ContainerQuery{Image: imageOne}, anything); len(names) != 1 || names[0] != "web" || total != 1 {
 			t.Errorf("of one image: %q of %d", names, total)
 		}
-		if names, _ := list(abi.ContainerQuery{Image: "sha256:1"}, only("db")); len(names) != 0 {
+		if names, _ := list(abi.ContainerQuery{Image: imageOne}, only("db")); len(names) != 0 {
 			t.Errorf("of an image, out of scope: %q", names)
 		}
 	}

@@ -59,7 +59,7 @@ func (d *dialect) write(w http.ResponseWriter, v any) { _ = json.NewEncoder(w).E
 
 func (d *dialect) row() map[string]any {
 	row := map[string]any{
-		"Id": idA, "Names": []string{"/web"}, "Image": "nginx", "ImageID": "sha256:1", "State": "running", "Status": "Up 3 minutes (healthy)", "Created": 1_700_000_000,
+		"Id": idA, "Names": []string{"/web"}, "Image": "nginx", "ImageID": imageOne, "State": "running", "Status": "Up 3 minutes (healthy)", "Created": 1_700_000_000,
 	}
 	if d.newest >= 48 {
 		row["ImageManifestDescriptor"] = map[string]any{"digest": "sha256:2"}
@@ -76,7 +76,7 @@ func (d *dialect) details() map[string]any {
 		network["Bridge"], network["LinkLocalIPv6Address"] = "", ""
 	}
 	out := map[string]any{
-		"Id": idA, "Name": "/web", "Created": "2023-11-14T22:13:20Z", "Image": "sha256:1", "Path": "nginx", "Args": []string{"-g"}, "RestartCount": 2,
+		"Id": idA, "Name": "/web", "Created": "2023-11-14T22:13:20Z", "Image": imageOne, "Path": "nginx", "Args": []string{"-g"}, "RestartCount": 2,
 		"State":           map[string]any{"Status": "running", "Running": true, "StartedAt": "2023-11-14T22:13:21Z", "Health": map[string]any{"Status": "healthy"}},
 		"Config":          map[string]any{"Image": "nginx", "Labels": map[string]string{"a": "b"}},
 		"NetworkSettings": network,
@@ -116,7 +116,7 @@ func TestEnginesOfManyVersions(t *testing.T) {
 			if err != nil || info.APIVersion != fmt.Sprintf("1.%d", newest) {
 				t.Errorf("info %+v, %v", info, err)
 			}
-			list, err := c.List(t.Context(), abi.ContainerQuery{Image: "sha256:1"}, anything)
+			list, err := c.List(t.Context(), abi.ContainerQuery{Image: imageOne}, anything)
 			if err != nil || len(list.Containers) != 1 || list.Containers[0].Health != "healthy" || list.Containers[0].Name != "web" {
 				t.Errorf("list %+v, %v", list, err)
 			}
@@ -153,3 +153,6 @@ func (d *dialect) serve(t testing.TB) string {
 	t.Cleanup(func() { _ = server.Close() })
 	return "unix://" + l.Addr().String()
 }
+
+// imageOne is the id of an image.
+var imageOne = "sha256:" + strings.Repeat("1", 64)

@@ -65,18 +65,28 @@ const (
 // RuntimeDanger warns of a container that is no boundary.
 const RuntimeDanger = "⚠️ yes: it may do what the host's root may"
 
+// Labels of the buttons that open the views of the module runtime.
+const (
+	RuntimeLabel     = "🔩 Runtime"
+	VolumesLabel     = "💾 Volumes"
+	NetworksLabel    = "🌐 Networks"
+	EnvironmentLabel = "🔑 Environment"
+)
+
 // RuntimeView is the label of the button that opens a view, by the name of its
 // command, and the heading before the container's name.
 func RuntimeView(name string) (label, heading string) {
 	switch name {
 	case "volumes":
-		return "💾 Volumes", "💾 Volumes of "
+		label = VolumesLabel
 	case "networks":
-		return "🌐 Networks", "🌐 Networks of "
+		label = NetworksLabel
 	case "environment":
-		return "🔑 Environment", "🔑 Environment of "
+		label = EnvironmentLabel
+	default:
+		label = RuntimeLabel
 	}
-	return "🔩 Runtime", "🔩 Runtime of "
+	return label, label + " of "
 }
 
 // RuntimeHeading stands over the list to pick from.
