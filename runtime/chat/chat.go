@@ -46,6 +46,8 @@ type Update struct {
 	// tapped.
 	MessageID int
 	Text      string
+	// Media tells that the tapped message is a picture or a file.
+	Media bool
 	// QueryID and Data belong to a Tap.
 	QueryID string
 	Data    string
@@ -100,6 +102,10 @@ type Message struct {
 	Photo    *File
 	// Silent sends without a sound.
 	Silent bool
+	// OverMedia tells that an edit puts this in the place of a picture or a file.
+	// Telegram makes no text of one: a text is sent anew, and the old message
+	// deleted.
+	OverMedia bool
 }
 
 // Entity styles a part of a text. Offset and Length are in UTF-16 code units.

@@ -344,7 +344,7 @@ func TestRefusalsOfWhatIsRequired(t *testing.T) {
 				"  line 10: access_control.containers.22[2]: must be label:KEY=VALUE, with a key without *\n" +
 				"  line 11: access_control.containers.22[3]: must be a name, label:KEY=VALUE or project:NAME\n" +
 				"  line 12: access_control.containers.22[4]: an item without a value; fill it in, or remove its line\n" +
-				"  line 13: access_control.containers.22[5]: '/' cannot be in a container's name"},
+				"  line 13: access_control.containers.22[5]: '/' cannot be in a container's name; repositories of images are for docker.images"},
 		"containers of no id": {
 			minimal("  containers:\n    0: [web]\n    -22: [web]\n    022: [web]\n    '+22': [web]\n    ops: [web]\n    22.0: [web]\n"),
 			"  line 7: access_control.containers.0: is not a user's id, which is a positive number; write the id of a user of allowed_user_ids\n" +

@@ -101,7 +101,7 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 	if edit {
 		at := t.target()
 		p.chains.end(place{to.Chat, at})
-		if id, err = p.Sender.Edit(ctx, to, at, m); err == nil {
+		if id, err = p.Sender.Edit(ctx, to, at, t.over(at, m)); err == nil {
 			p.replaced(t)
 		}
 	} else {

@@ -175,7 +175,7 @@ func (p *Pipeline) put(ctx context.Context, t *passage, message int, m chat.Mess
 			return err
 		}
 	}
-	shown, err := p.Sender.Edit(ctx, t.update.Chat.Address(), message, m)
+	shown, err := p.Sender.Edit(ctx, t.update.Chat.Address(), message, t.over(message, m))
 	if err == nil && shown != message && len(k.Buttons) > 0 {
 		k.Message = shown
 		err = p.keep(ctx, k, true)

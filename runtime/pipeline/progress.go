@@ -121,7 +121,7 @@ func (p *Pipeline) showProgress(ctx context.Context, t *passage) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
 	defer cancel()
 	at := t.target()
-	shown, err := p.Sender.Try(ctx, t.update.Chat.Address(), at, chat.Message{Text: t.work.text(p.Now())})
+	shown, err := p.Sender.Try(ctx, t.update.Chat.Address(), at, t.over(at, chat.Message{Text: t.work.text(p.Now())}))
 	switch {
 	case errors.Is(err, chat.ErrBusy):
 		return
@@ -146,6 +146,13 @@ func (t *passage) target() int {
 		return t.update.MessageID
 	}
 	return 0
+}
+
+// over is a message that is put in the place of another, which may be the view
+// that was tapped.
+func (t *passage) over(at int, m chat.Message) chat.Message {
+	m.OverMedia = t.update.Media && at == t.update.MessageID
+	return m
 }
 
 // workMark begins the id under which it is kept which message says ⏳.

@@ -250,7 +250,7 @@ func tap(u *chat.Update, q fields) string {
 	if !ok || data == "" || len(data) > chat.MaxCallbackData {
 		return ReasonBadData
 	}
-	u.Kind, u.Data = chat.Tap, data
+	u.Kind, u.Data, u.Media = chat.Tap, data, m.has("photo", "document", "animation", "audio", "video")
 	return ""
 }
 

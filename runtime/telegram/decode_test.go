@@ -81,6 +81,18 @@ func TestDecodeTap(t *testing.T) {
 	}
 }
 
+func TestDecodeTapUnderMedia(t *testing.T) {
+	const under = `{"message_id":12,"date":1764000000,"from":{"id":99,"is_bot":true},"chat":{"id":7,"type":"private"},%s}`
+	for content, want := range map[string]bool{
+		`"text":"x"`: false, `"photo":null`: false, `"photo":[]`: true, `"caption":"x","photo":[{}]`: true, `"document":{}`: true,
+	} {
+		got, err := Decode([]byte(query("message", fmt.Sprintf(under, content))))
+		if err != nil || got.Kind != chat.Tap || got.Media != want {
+			t.Errorf("%s: %+v, %v", content, got, err)
+		}
+	}
+}
+
 func TestDecodeMayRun(t *testing.T) {
 	tests := map[string]string{
 		"a group":                   message("chat", `{"id":-5,"type":"group"}`),

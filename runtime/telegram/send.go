@@ -240,6 +240,9 @@ func (s *Sender) edit(ctx context.Context, ln *lane, to chat.Address, id int, m 
 // editBy edits a message. That nothing is to be changed is no error.
 func (s *Sender) editBy(ctx context.Context, call caller, ln *lane, to chat.Address, id int, m chat.Message) error {
 	method := "editMessageText"
+	if m.OverMedia && m.Document == nil && m.Photo == nil {
+		return &Error{Method: method, Kind: ErrOtherContent, Text: "not asked: it stands in the place of a picture or a file"}
+	}
 	try := func(ctx context.Context) (*models.Message, error) {
 		return s.client.bot.EditMessageText(ctx, editTextParams(to, id, m))
 	}

@@ -195,6 +195,26 @@ func TestEditOfTextIntoPicture(t *testing.T) {
 	}
 }
 
+// Where it is known that a picture stands, Telegram is not asked in vain.
+func TestEditOverAPicture(t *testing.T) {
+	w := newWorld(t, SenderOptions{})
+	photo := chat.Message{Text: "chart", Photo: &chat.File{Name: "c.png", Data: picture()}, OverMedia: true}
+	first, err := w.sender.Send(t.Context(), w.home, photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := w.sender.Edit(t.Context(), w.home, first, photo); err != nil || second != first {
+		t.Errorf("a picture over a picture: %d became %d, %v", first, second, err)
+	}
+	second, err := w.sender.Edit(t.Context(), w.home, first, chat.Message{Text: "back", OverMedia: true})
+	if err != nil || second == first || w.ada.Last().Text != "back" {
+		t.Errorf("%d, %v, %+v", second, err, w.ada.Last())
+	}
+	if edits, deleted := w.Count("editMessageText"), w.Count("deleteMessage"); edits != 0 || deleted != 1 {
+		t.Errorf("%d edits of text, %d deletions", edits, deleted)
+	}
+}
+
 func TestDeleteTwice(t *testing.T) {
 	w := newWorld(t, SenderOptions{})
 	id, err := w.sender.Send(t.Context(), w.home, chat.Message{Text: "a"})
