@@ -61,12 +61,13 @@ func (o Operation) behind(ctx context.Context, c *Caller, request []byte, need c
 			if err := o.recordUse(ctx, c, decision); err != nil {
 				return nil, err
 			}
+			c.Pass.Revealed = o.Capability
 		}
 		return o.run(ctx, c, request)
 	}
 	// Who has no session learns nothing about containers either: the session
 	// comes before the target is looked for.
-	first := capability.Decide(capability.Need{Admin: need.Admin, Session: need.Session}, pass, capability.Act{Capability: o.Capability})
+	first := capability.Decide(capability.Need{Admin: need.Admin, Session: need.Session, Private: need.Private}, pass, capability.Act{Capability: o.Capability})
 	if first.Verdict != capability.Allow && first.Reason != capability.ReasonConfirm {
 		return nil, o.stop(ctx, c, capability.Act{Capability: o.Capability}, first)
 	}
@@ -174,6 +175,8 @@ func (o Operation) stop(ctx context.Context, c *Caller, target capability.Act, d
 	switch decision.Reason {
 	case capability.ReasonAdmins:
 		return refuse(abi.Denied, "That is for admins only.")
+	case capability.ReasonPrivate:
+		return refuse(abi.Denied, "That may hold secrets, so it is shown in a private chat only.")
 	case capability.ReasonEnded:
 		return refuse(abi.Denied, "Your rights or your session ended while this ran, so it was not done.")
 	case capability.ReasonState:

@@ -91,7 +91,9 @@ func target(name capability.Name, container string) capability.Act {
 }
 
 // full is a pass with all but a confirming tap.
-func full() capability.Pass { return capability.Pass{Admin: true, Session: true, Durable: true} }
+func full() capability.Pass {
+	return capability.Pass{Admin: true, Session: true, Durable: true, Private: true}
+}
 
 func tapped(a capability.Act) capability.Pass {
 	p := full()

@@ -188,10 +188,10 @@ func callerWith(grant capability.Set, role string) (*Caller, *observer.ObservedL
 // live session, who confirmed what would be done to the spy's container.
 func entitled(c *Caller, op Operation) *Caller {
 	if op.act == nil {
-		c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Reach: capability.Everywhere}
+		c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Private: true, Reach: capability.Everywhere}
 		return c
 	}
-	c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Reach: capability.Everywhere, Confirmed: &capability.Act{
+	c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Private: true, Reach: capability.Everywhere, Confirmed: &capability.Act{
 		Capability: op.Capability, Host: abi.LocalHost, ID: strings.Repeat("a", 64), Name: "web",
 	}}
 	return c

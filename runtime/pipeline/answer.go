@@ -10,6 +10,8 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/runtime/render"
+	"github.com/cofferdam-bot/cofferdam/security/audit"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
@@ -27,12 +29,15 @@ func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
 		return p.fail(ctx, t, textInternal, err)
 	}
 	t.rendered = render.Reply(t.reply, p.Now(), p.Zone, func(n int) string { return token(id, n) })
+	if len(t.rendered.Files) > 0 && t.revealed() != "" && !t.update.Chat.Private {
+		return p.withhold(ctx, t)
+	}
 	if len(t.rendered.Buttons) == 0 {
 		return onward
 	}
 	t.keyboard = keyboard{
 		id: id, Module: t.route.Module, Who: t.route.Who, User: t.update.From.ID, Chat: t.update.Chat.ID, Buttons: t.rendered.Buttons,
-		Visit: t.visited(), Way: t.way,
+		Visit: t.visited(), Way: t.way, Revealed: t.revealed(),
 	}
 	if t.edits() && len(t.rendered.Texts) == 1 {
 		t.keyboard.Message = t.target()
@@ -44,6 +49,28 @@ func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
 		return p.fail(ctx, t, textInternal, err)
 	}
 	return onward
+}
+
+// revealed is what was read for which a session is needed, by this request or by
+// the one whose buttons led here; empty: nothing.
+func (t *passage) revealed() capability.Name {
+	if t.pass == nil {
+		return t.from.Revealed
+	}
+	return t.pass.Revealed
+}
+
+// withhold sends no file into a group that what was read may stand in: a file is
+// saved and passed on more easily than a view, and members come and go (A5).
+func (p *Pipeline) withhold(ctx context.Context, t *passage) outcome {
+	t.log.Warn("a file is not sent into a group", zap.String("event", "capability.denied"),
+		zap.String("capability", string(t.revealed())), zap.String("reason", capability.ReasonPrivate))
+	p.Counts.Denied(capability.ReasonPrivate)
+	p.record(ctx, t, audit.Entry{
+		Event: "capability.denied", Module: t.route.Module, Capability: string(t.revealed()), Decision: "deny", Reason: capability.ReasonPrivate,
+	})
+	p.tell(ctx, t, textPrivateFile)
+	return refused
 }
 
 // edits reports whether the reply takes the place of the view that was tapped,
@@ -94,6 +121,10 @@ func (p *Pipeline) send(ctx context.Context, t *passage) outcome {
 	return onward
 }
 
+// fileLifetime is how long a file stays that what was read within a session may
+// stand in (B6).
+const fileLifetime = 30 * time.Second
+
 // deliver sends a message, or puts it into the place of the view or of what was
 // shown meanwhile.
 func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit bool) (id int, err error) {
@@ -111,9 +142,13 @@ func (p *Pipeline) deliver(ctx context.Context, t *passage, m chat.Message, edit
 		return 0, err
 	}
 	p.bind(ctx, t, m, id)
+	stays := time.Duration(t.reply.DeleteAfter) * time.Second
+	if m.Document != nil && t.revealed() != "" && (stays == 0 || stays > fileLifetime) {
+		stays = fileLifetime // whatever the module says
+	}
 	switch {
-	case t.reply.DeleteAfter > 0:
-		p.deleteLater(ctx, t, id, time.Duration(t.reply.DeleteAfter)*time.Second)
+	case stays > 0:
+		p.deleteLater(ctx, t, id, stays)
 	case t.note:
 		p.deleteLater(ctx, t, id, noteLifetime)
 	}

@@ -26,6 +26,7 @@ import (
 func (p *Pipeline) pass(ctx context.Context, t *passage) *capability.Pass {
 	pass := &capability.Pass{
 		Admin: t.role >= access.Admin, Durable: t.recorded && p.Writable(), Borrowed: t.borrowed, Confirmed: t.approved, Trace: t.trace,
+		Private: t.update.Chat.Private, Revealed: t.from.Revealed,
 		Session: p.locked(func() bool { return p.sessions.Live(t.key(), p.Now()) }),
 		Reach:   func() capability.Reach { return p.Reach(t.update.From.ID) },
 	}

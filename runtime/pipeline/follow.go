@@ -57,7 +57,8 @@ type chain struct {
 	// keyboard is what stands behind the buttons: one entry of the store for all of
 	// a chain's views.
 	keyboard keyboard
-	last     chat.Message // as it is shown
+	revealed capability.Name // what a view may show or carry on, as in [keyboard]
+	last     chat.Message    // as it is shown
 	trace    string
 	log      *zap.Logger
 	timer    *time.Timer
@@ -185,7 +186,7 @@ func (p *Pipeline) follow(t *passage, message int, shown chat.Message) {
 	u := chat.Update{From: t.update.From, Chat: t.update.Chat, MessageID: message}
 	c := &chain{
 		at: place{u.Chat.ID, message}, who: t.route.Who, role: t.role, update: u, module: t.route.Module, again: *t.reply.Again,
-		until: t.entered.Add(followFor), keyboard: t.keyboard, last: shown, trace: t.trace, log: t.log,
+		until: t.entered.Add(followFor), keyboard: t.keyboard, revealed: t.revealed(), last: shown, trace: t.trace, log: t.log,
 	}
 	if !p.chains.begin(c) {
 		t.log.Warn("a message is not followed up", zap.String("event", "follow.ended"), zap.String("reason", "many"))
@@ -200,6 +201,7 @@ func (p *Pipeline) later(c *chain, wait time.Duration) {
 	p.chains.after(c, wait, func() {
 		t := &passage{
 			chain: c, update: c.update, entered: p.Now(), trace: c.trace, log: c.log, role: c.role, borrowed: true, recorded: true,
+			from:  keyboard{Revealed: c.revealed},
 			route: chat.Route{Module: c.module, Action: c.again.Action, Args: c.again.Args, Who: c.who},
 		}
 		if !p.lanes.follow(c.at.chat, t) {
@@ -259,8 +261,9 @@ func (p *Pipeline) runFollowUp(ctx context.Context, t *passage) (reply abi.Reply
 	if err != nil {
 		return reply, textInternal, "request"
 	}
+	t.pass = p.pass(ctx, t)
 	// It is borrowed: what acts would have to be confirmed, and nothing is asked.
-	code, data, err := p.Modules.Invoke(ctx, t.route.Module, t.actor(), p.pass(ctx, t), t.log, request)
+	code, data, err := p.Modules.Invoke(ctx, t.route.Module, t.actor(), t.pass, t.log, request)
 	p.Counts.Command(t.route.Module, p.Now().Sub(t.entered))
 	question, isQuestion := errors.AsType[*capability.Asked](err)
 	switch {
@@ -294,6 +297,7 @@ func noToken(int) string { return "" }
 // long one the end, where the buttons are, and no files.
 func (p *Pipeline) showFollowUp(ctx context.Context, t *passage, reply abi.Reply) {
 	c := t.chain
+	c.revealed = t.revealed()
 	ctx = context.WithoutCancel(ctx) // half an edit is none: from here on it is done
 	fresh, err := p.nextKeyboard(c, reply)
 	if err != nil {
@@ -332,6 +336,7 @@ func lastMessage(r render.Rendered) (m chat.Message, some bool) {
 // entry in the store, in a new generation if they changed.
 func (p *Pipeline) nextKeyboard(c *chain, reply abi.Reply) (keyboard, error) {
 	k := c.keyboard
+	k.Revealed = c.revealed
 	var buttons []abi.Button
 	for _, row := range reply.Keyboard {
 		buttons = append(buttons, row...)
@@ -347,7 +352,7 @@ func (p *Pipeline) nextKeyboard(c *chain, reply abi.Reply) (keyboard, error) {
 	id, err := p.keyboardID()
 	return keyboard{
 		id: id, Module: c.module, Who: c.who, User: c.update.From.ID, Chat: c.at.chat, Message: c.at.message,
-		Buttons: buttons, Visit: k.Visit, Way: k.Way,
+		Buttons: buttons, Visit: k.Visit, Way: k.Way, Revealed: c.revealed,
 	}, err
 }
 

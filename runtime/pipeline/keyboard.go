@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
 const (
@@ -43,6 +44,9 @@ type keyboard struct {
 	// Visit is what made the view, and Way where the user came from.
 	Visit *visit `json:"visit,omitempty"`
 	Way   way    `json:"way,omitempty"`
+	// Revealed is what the buttons' arguments may hold a part of: something that was
+	// read with this capability, which goes into no group as a file (A5).
+	Revealed capability.Name `json:"revealed,omitempty"`
 	// Generation counts how often the buttons of a view changed that the host
 	// keeps up to date. Before are those that stood there until the last change:
 	// who taps in that moment means what can be seen.

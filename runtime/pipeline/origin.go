@@ -91,7 +91,7 @@ func (t *passage) leadsTo(from keyboard, route chat.Route) {
 
 // trace is what a keyboard tells of its view, without its buttons.
 func (k keyboard) trace() keyboard {
-	return keyboard{Module: k.Module, Who: k.Who, Visit: k.Visit, Way: k.Way}
+	return keyboard{Module: k.Module, Who: k.Who, Visit: k.Visit, Way: k.Way, Revealed: k.Revealed}
 }
 
 // back leads to the view from which the user came, if there is one that can
@@ -139,7 +139,7 @@ func (t *passage) visited() *visit {
 // wayOut is buttons that lead on from a message of the host's own in the place
 // of a view: back to it, if it is known, else to where everybody begins.
 func (p *Pipeline) wayOut(t *passage, from keyboard, label string) keyboard {
-	k := keyboard{Module: from.Module, Who: from.Who, User: t.update.From.ID, Chat: t.update.Chat.ID}
+	k := keyboard{Module: from.Module, Who: from.Who, User: t.update.From.ID, Chat: t.update.Chat.ID, Revealed: from.Revealed}
 	known := from.Way.from(from.Visit)
 	if slices.ContainsFunc(known, func(v visit) bool { _, there := p.revisit(v); return there }) {
 		k.Way, k.Buttons = known, []abi.Button{{Label: label, Back: true}}

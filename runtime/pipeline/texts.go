@@ -17,6 +17,7 @@ const (
 	textLaneFull       = "🐢 Too much is waiting in this chat. Try again when it has been answered."
 	textUnknown        = "🤷 I do not know that command. /help lists what I can do."
 	textNotForYou      = "🚫 That is for admins only."
+	textPrivateFile    = "🔒 What was read may hold secrets, so I send it as a file in a private chat only."
 	textButtonExpired  = "⌛ This button has expired. Send the command again for a fresh view."
 	textButtonOther    = "🚫 This button belongs to somebody else, or to another chat. Send the command yourself."
 	textButtonDead     = "🤷 What this button did is no longer there."

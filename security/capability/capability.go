@@ -69,6 +69,8 @@ var (
 	reveal  = rule{scope: ofContainers, need: Need{Session: true}}
 	act     = rule{scope: ofContainers, need: Need{Admin: true, Session: true}}
 	destroy = rule{scope: ofContainers, need: Need{Admin: true, Session: true, Confirm: true}}
+	// secret is what no group sees, whoever is in it (A5).
+	secret = rule{scope: ofContainers, need: Need{Session: true, Private: true}}
 )
 
 // rules lists every capability there is.
@@ -77,7 +79,7 @@ var rules = map[Name]rule{
 	MetricsSensors: {}, MetricsProcesses: {}, MetricsUsers: {}, MetricsNetwork: {}, MetricsHistory: {},
 	DockerInfo: {}, BotModules: {}, BotHealth: {},
 	ContainersList: {scope: ofContainers}, ContainersInspect: {scope: ofContainers}, ContainersStats: {scope: ofContainers},
-	ContainersLogs: reveal, ContainersRuntime: reveal, ContainersEnv: reveal,
+	ContainersLogs: reveal, ContainersRuntime: reveal, ContainersEnv: secret,
 	ImagesList: {scope: ofImages}, ImagesInspect: {scope: ofImages}, ImagesHistory: {scope: ofImages}, ImagesUpdates: {scope: ofImages},
 	ContainersStart: act, ContainersPause: act, ContainersUnpause: act, ContainersRename: act,
 	ContainersStop: destroy, ContainersRestart: destroy, ContainersKill: destroy, ContainersRemove: destroy,

@@ -1,11 +1,12 @@
 package capability
 
 // Need is what a capability demands of the user in whose name it is used,
-// beyond the module's grant (B7, B8).
+// beyond the module's grant (A5, B7, B8).
 type Need struct {
 	Admin   bool // the user is an admin
 	Session bool // with a live session
 	Confirm bool // who tapped, within a minute, a button that says what will happen to what
+	Private bool // in a private chat: others would see what is shown (A5)
 }
 
 // NeedOf returns what a capability demands. One that nobody classified demands
@@ -13,7 +14,7 @@ type Need struct {
 func NeedOf(name Name) Need {
 	rule, known := rules[name]
 	if !known {
-		return Need{Admin: true, Session: true, Confirm: true}
+		return Need{Admin: true, Session: true, Confirm: true, Private: true}
 	}
 	return rule.need
 }
@@ -35,6 +36,8 @@ type Act struct {
 type Pass struct {
 	Admin   bool
 	Session bool
+	// Private tells that the request came from a private chat with its user.
+	Private bool
 	// Durable tells that what is done can be recorded. While the state cannot be
 	// written, nothing that acts is permitted.
 	Durable bool
@@ -47,6 +50,10 @@ type Pass struct {
 	// Acted tells that something was done already. Then nothing can be asked any
 	// more: a command that is run again after the answer would do it twice.
 	Acted bool
+	// Revealed is a capability with which something was read that needs a session,
+	// in this request or in one that what it brings along comes from; empty: none.
+	// What is read so does not go into a group as a file (A5).
+	Revealed Name
 	// Reach is asked at each call how far the user reaches now: the operator may
 	// change that while a command runs. nil: nowhere.
 	Reach func() Reach
@@ -102,6 +109,7 @@ const (
 // Reasons of decisions, short words for logs.
 const (
 	ReasonAdmins   = "admins_only"
+	ReasonPrivate  = "private_chats_only"
 	ReasonState    = "state_not_writable"
 	ReasonSession  = "no_session"
 	ReasonConfirm  = "not_confirmed"
@@ -128,6 +136,9 @@ func Decide(need Need, pass Pass, act Act) Decision {
 	// Only admins have sessions, so what needs one is theirs.
 	if !pass.Admin {
 		return Decision{Refuse, ReasonAdmins}
+	}
+	if need.Private && !pass.Private {
+		return Decision{Refuse, ReasonPrivate}
 	}
 	if need.Acts() && !pass.Durable {
 		return Decision{Refuse, ReasonState}

@@ -7,15 +7,25 @@ import (
 )
 
 var (
-	free     = Need{}
-	reading  = Need{Session: true}
-	acting   = Need{Admin: true, Session: true}
-	ruinous  = Need{Admin: true, Session: true, Confirm: true}
-	stopWeb  = Act{Capability: ContainersStop, Host: "local", ID: "0123456789abcdef", Name: "web"}
-	allNeeds = []Need{{}, {Confirm: true}, {Session: true}, {Session: true, Confirm: true}, {Admin: true}, {Admin: true, Confirm: true}, {Admin: true, Session: true}, {Admin: true, Session: true, Confirm: true}}
+	free    = Need{}
+	reading = Need{Session: true}
+	acting  = Need{Admin: true, Session: true}
+	ruinous = Need{Admin: true, Session: true, Confirm: true}
+	private = Need{Session: true, Private: true}
+	all     = Need{Admin: true, Session: true, Confirm: true, Private: true}
+	stopWeb = Act{Capability: ContainersStop, Host: "local", ID: "0123456789abcdef", Name: "web"}
 )
 
-// TestNeedsOfCapabilities lists what each capability demands (B7, B8).
+// everyNeed is each that there could be.
+func everyNeed() (list []Need) {
+	for bits := range 1 << 4 {
+		on := func(bit int) bool { return bits>>bit&1 == 1 }
+		list = append(list, Need{Admin: on(0), Session: on(1), Confirm: on(2), Private: on(3)})
+	}
+	return list
+}
+
+// TestNeedsOfCapabilities lists what each capability demands (A5, B7, B8).
 func TestNeedsOfCapabilities(t *testing.T) {
 	needs := map[Name]Need{
 		MetricsHost: free, MetricsCPU: free, MetricsMemory: free, MetricsDisk: free, MetricsSensors: free,
@@ -24,7 +34,7 @@ func TestNeedsOfCapabilities(t *testing.T) {
 		MetricsNetwork: free, MetricsHistory: free, BotHealth: free,
 		ImagesList: free, ImagesInspect: free, ImagesHistory: free, ImagesUpdates: free,
 
-		ContainersLogs: reading, ContainersRuntime: reading, ContainersEnv: reading,
+		ContainersLogs: reading, ContainersRuntime: reading, ContainersEnv: private,
 
 		ContainersStart: acting, ContainersPause: acting, ContainersUnpause: acting, ContainersRename: acting,
 		ContainersStop: ruinous, ContainersRestart: ruinous, ContainersKill: ruinous, ContainersRemove: ruinous,
@@ -45,7 +55,7 @@ func TestNeedsOfCapabilities(t *testing.T) {
 		t.Errorf("%d capabilities are listed, there are %d", len(needs), len(Names()))
 	}
 	for _, unknown := range []Name{"", "docker.exec", "docker.containers.Stop", "docker.containers.list "} {
-		if got := NeedOf(unknown); got != ruinous || !got.Acts() {
+		if got := NeedOf(unknown); got != all || !got.Acts() {
 			t.Errorf("%q demands %+v", unknown, got)
 		}
 	}
@@ -58,6 +68,7 @@ func TestDecide(t *testing.T) {
 	confirmed := func(a Act) func(*Pass) { return func(p *Pass) { p.Confirmed = &a } }
 	borrowed := func(p *Pass) { p.Borrowed = true }
 	acted := func(p *Pass) { p.Acted = true }
+	inPrivate := func(p *Pass) { p.Private = true }
 	broken := func(p *Pass) { p.Durable = false }
 	other := func(change func(*Act)) Pass {
 		a := stopWeb
@@ -86,6 +97,16 @@ func TestDecide(t *testing.T) {
 		{"reading with one, while the state is broken", reading, with(session, broken), Decision{Allow, ReasonHeld}},
 		{"reading with one, after an act", reading, with(session, acted), Decision{Allow, ReasonHeld}},
 		{"reading without one, after an act", reading, with(admin, acted), Decision{Refuse, ReasonActed}},
+
+		{"what is for private chats, in one", private, with(session, inPrivate), Decision{Allow, ReasonHeld}},
+		{"in one, without a session", private, with(admin, inPrivate), Decision{AskSession, ReasonSession}},
+		{"in a group", private, session, Decision{Refuse, ReasonPrivate}},
+		{"in a group nobody is asked for a code", private, admin, Decision{Refuse, ReasonPrivate}},
+		{"in a group, by a user", private, Pass{}, Decision{Refuse, ReasonAdmins}},
+		{"in private, by a user", private, with(Pass{Session: true}, inPrivate), Decision{Refuse, ReasonAdmins}},
+		{"what nobody classified, in a group", all, with(session, confirmed(stopWeb)), Decision{Refuse, ReasonPrivate}},
+		{"and in private", all, with(with(session, confirmed(stopWeb)), inPrivate), Decision{Allow, ReasonApproved}},
+		{"a private chat is no session", acting, with(admin, inPrivate), Decision{AskSession, ReasonSession}},
 
 		{"an act without a session", acting, admin, Decision{AskSession, ReasonSession}},
 		{"an act with one", acting, session, Decision{Allow, ReasonHeld}},
@@ -150,11 +171,11 @@ func TestDecideHoldsItsRules(t *testing.T) {
 		return []*Act{nil, {}, {Capability: ContainersStop, Host: "local", ID: "0123456789abcdef", Name: "web"}, {Capability: ContainersKill, Host: "local", ID: "0123456789abcdef", Name: "web"}}[n]
 	}
 	allowed := map[string]bool{}
-	for _, need := range allNeeds {
-		for bits := range 1 << 5 {
+	for _, need := range everyNeed() {
+		for bits := range 1 << 6 {
 			for confirmed := range 4 {
 				on := func(bit int) bool { return bits>>bit&1 == 1 }
-				pass := Pass{Admin: on(0), Session: on(1), Durable: on(2), Borrowed: on(3), Acted: on(4), Confirmed: target(confirmed)}
+				pass := Pass{Admin: on(0), Session: on(1), Durable: on(2), Borrowed: on(3), Acted: on(4), Private: on(5), Confirmed: target(confirmed)}
 				before := pass
 				got := Decide(need, pass, stopWeb)
 				taps := pass.Confirmed != nil && *pass.Confirmed == stopWeb
@@ -169,6 +190,7 @@ func TestDecideHoldsItsRules(t *testing.T) {
 					"asks for a session that there is":  got.Verdict == AskSession && pass.Session,
 					"asks for a tap before a session":   got.Verdict == AskConfirm && need.Session && !pass.Session,
 					"asks for a tap that came":          got.Verdict == AskConfirm && taps,
+					"shown to a group":                  got.Verdict != Refuse && need.Private && !pass.Private,
 					"gives no reason":                   got.Reason == "",
 					"changed the pass":                  !reflect.DeepEqual(pass, before),
 				} {
