@@ -28,6 +28,7 @@ func (a *app) openHealth(_ context.Context, o options) error {
 			health.Journal(func() health.State { return a.stateOf(o.stateDir) }),
 			health.Audit(func() health.Disk { return a.diskOf(o.stateDir, a.audit.Condition()) }),
 			health.Modules(a.moduleStates),
+			health.Sampler(a.samples, o.now(), o.now),
 			health.Clock(a.client.ClockAhead, time.Now),
 		},
 	}
@@ -74,6 +75,16 @@ const maxTold = 200
 
 // told makes one clean line of an error's text, without secrets.
 func (a *app) told(text string) string { return foreign.Line(a.hide(text), maxTold) }
+
+// samples is how the sampler of the machine does.
+func (a *app) samples() (s health.Samples) {
+	var failure error
+	s.Last, s.Every, failure = a.history.Condition()
+	if failure != nil {
+		s.LastError = a.told(failure.Error())
+	}
+	return s
+}
 
 func (a *app) stateOf(dir string) health.State {
 	s := health.State{Disk: a.diskOf(dir, a.store.Condition())}

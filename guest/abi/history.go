@@ -7,10 +7,10 @@ const (
 	SeriesMemory     = "memory"      // percent of total, as MemoryInfo.Percent
 	SeriesSwap       = "swap"        // percent of total
 	SeriesDisk       = "disk"        // percent used of the fullest real mount
-	SeriesDiskRead   = "disk_read"   // bytes per second, all devices
-	SeriesDiskWrite  = "disk_write"  // bytes per second, all devices
-	SeriesNetworkIn  = "network_in"  // bytes per second, all interfaces but loopback
-	SeriesNetworkOut = "network_out" // bytes per second
+	SeriesDiskRead   = "disk_read"   // bytes per second, as DiskIOInfo.Total counts
+	SeriesDiskWrite  = "disk_write"  // bytes per second
+	SeriesNetworkIn  = "network_in"  // bytes per second, as NetworkInfo.Total counts: what others sent
+	SeriesNetworkOut = "network_out" // bytes per second, to others
 )
 
 // Series of a container's history.

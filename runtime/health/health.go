@@ -62,8 +62,9 @@ type seen struct {
 }
 
 // Deadline is by when a look ends: parts that do not answer until then are
-// reported as such. It leaves a command most of its ten seconds.
-const Deadline = 3 * time.Second
+// reported as such. It leaves a command most of its ten seconds, and nobody is shown
+// meanwhile that it takes long.
+const Deadline = 2500 * time.Millisecond
 
 // Report is how all parts do at one moment.
 type Report struct {

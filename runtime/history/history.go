@@ -25,7 +25,8 @@ type Machine interface {
 	Memory(context.Context) (abi.MemoryInfo, error)
 	Disk(context.Context) (abi.DiskInfo, error)
 	DiskIO(context.Context) (abi.DiskIOInfo, error)
-	Network(context.Context) (abi.NetworkInfo, error)
+	// Traffic is the counters of the interfaces; neither addresses nor connections.
+	Traffic(context.Context) (abi.NetworkInfo, error)
 }
 
 // Keep says whether a container, named as the engine names it, may be seen.
@@ -89,10 +90,14 @@ type History struct {
 	// pending are the blocks that are not on disk as they are.
 	pending map[blockKey]*block
 	cores   int // of the machine
+	// sampled is when the machine was measured last, and failure why it could not
+	// be, the last time that nothing of it could.
+	sampled time.Time
+	failure error
 
 	// measuring is held while the machine is measured; these are its counters.
 	measuring     sync.Mutex
-	disk, network meter[string]
+	disk, network meter
 }
 
 // blockKey is where a block stands in the store.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"strings"
@@ -50,14 +51,14 @@ func (m *machine) Disk(context.Context) (abi.DiskInfo, error) {
 }
 func (m *machine) DiskIO(context.Context) (abi.DiskIOInfo, error) {
 	return abi.DiskIOInfo{Devices: []abi.DiskIO{
-		{Name: "sda", ReadBytes: m.in, WriteBytes: m.out}, {Name: "sda1", ReadBytes: m.in, WriteBytes: m.out},
-		{Name: "nvme0n1", ReadBytes: m.in}, {Name: "nvme0n1p1", ReadBytes: m.in}, {Name: "dm-0", ReadBytes: m.in},
+		{Name: "sda", ReadBytes: m.in, WriteBytes: m.out}, {Name: "nvme0n1", ReadBytes: m.in},
+		{Name: "dm-0", ReadBytes: m.in, WriteBytes: m.out, Virtual: true},
 	}}, m.err()
 }
-func (m *machine) Network(context.Context) (abi.NetworkInfo, error) {
+func (m *machine) Traffic(context.Context) (abi.NetworkInfo, error) {
 	return abi.NetworkInfo{Interfaces: []abi.Interface{
 		{Name: "lo", Loopback: true, BytesIn: m.in}, {Name: "eth0", BytesIn: m.in, BytesOut: m.out},
-		{Name: "veth12ab", BytesIn: m.in}, {Name: "docker0", BytesIn: m.in}, {Name: "br-0a", BytesIn: m.in},
+		{Name: "veth12ab", Virtual: true, BytesIn: m.in}, {Name: "docker0", Virtual: true, BytesIn: m.in},
 	}}, m.err()
 }
 
@@ -161,6 +162,46 @@ func TestTheMachineIsSampled(t *testing.T) {
 	}
 	if got := r.asks(300, 100, abi.SeriesSwap); len(got.Series[0].At) > 0 || got.CPUs != 8 {
 		t.Errorf("swap of a machine without: %v; %d cores", got.Series[0], got.CPUs)
+	}
+}
+
+// Of what is plugged in or away meanwhile, and of counters that begin anew, only
+// what they rose by counts.
+func TestDevicesThatComeAndGo(t *testing.T) {
+	var m meter
+	now := noon
+	step := func(counters map[string][2]uint64) (map[string][2]uint64, float64) {
+		now = now.Add(machineEvery)
+		return m.rises(now, counters)
+	}
+	if rose, seconds := step(map[string][2]uint64{"eth0": {1000, 2000}, "usb0": {5, 5}}); len(rose) > 0 || seconds != 0 {
+		t.Errorf("the first sample rose by %v in %v s", rose, seconds)
+	}
+	for _, sample := range []struct{ now, want map[string][2]uint64 }{
+		{map[string][2]uint64{"eth0": {1100, 2000}, "wlan0": {1 << 60, 1 << 60}}, map[string][2]uint64{"eth0": {100, 0}, "wlan0": {}}},
+		{map[string][2]uint64{"eth0": {10, 2500}, "wlan0": {1<<60 + 1, 1 << 60}}, map[string][2]uint64{"eth0": {0, 500}, "wlan0": {1, 0}}},
+	} {
+		if rose, seconds := step(sample.now); !maps.Equal(rose, sample.want) || seconds != 10 {
+			t.Errorf("%v rose by %v in %v s, want %v", sample.now, rose, seconds, sample.want)
+		}
+	}
+	now = now.Add(longestWindow)
+	if rose, seconds := step(map[string][2]uint64{"eth0": {9000, 9000}}); len(rose) > 0 || seconds != 0 {
+		t.Errorf("after a pause they rose by %v in %v s", rose, seconds)
+	}
+}
+
+func TestTheSamplerSaysHowItDoes(t *testing.T) {
+	r := newRig(t)
+	if last, every, err := r.Condition(); !last.IsZero() || every != machineEvery || err != nil {
+		t.Errorf("before the first: %v, %v, %v", last, every, err)
+	}
+	r.SampleMachine(t.Context())
+	r.now = r.now.Add(time.Hour)
+	r.m.fails = true
+	r.SampleMachine(t.Context())
+	if last, _, err := r.Condition(); !last.Equal(noon) || err == nil {
+		t.Errorf("after one that failed: %v, %v", last, err)
 	}
 }
 

@@ -3,7 +3,7 @@ package history
 import (
 	"context"
 	"math"
-	"strings"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,17 +34,32 @@ func (h *History) SampleMachine(ctx context.Context) {
 	h.measuring.Lock()
 	defer h.measuring.Unlock()
 	at := h.cfg.Now()
-	values, cores := h.machineNow(ctx, at)
+	values, cores, err := h.machineNow(ctx, at)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cores = cores
+	if slices.ContainsFunc(values, func(v float64) bool { return !math.IsNaN(v) }) {
+		h.sampled = at
+	} else {
+		h.failure = err
+	}
 	h.record(machineSource, fineMachine, at.Unix(), values)
 }
 
-func (h *History) machineNow(ctx context.Context, at time.Time) (values []float64, cores int) {
+// Condition is how the sampler of the machine does: when it last measured
+// anything, the time between two samples, and why it last measured nothing.
+func (h *History) Condition() (last time.Time, every time.Duration, failure error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.sampled, machineEvery, h.failure
+}
+
+// machineNow has an error of the first kind of figures, for when there are none.
+func (h *History) machineNow(ctx context.Context, at time.Time) (values []float64, cores int, err error) {
 	cpu, load, memory, swap, full := unknown, unknown, unknown, unknown, unknown
-	if info, err := h.cfg.Machine.CPU(ctx); err == nil {
-		cpu, cores = info.Percent, info.Logical
+	used, err := h.cfg.Machine.CPU(ctx)
+	if err == nil {
+		cpu, cores = used.Percent, used.Logical
 	}
 	if info, err := h.cfg.Machine.Host(ctx); err == nil {
 		load = info.Load1
@@ -63,75 +78,54 @@ func (h *History) machineNow(ctx context.Context, at time.Time) (values []float6
 	}
 	read, write := unknown, unknown
 	if info, err := h.cfg.Machine.DiskIO(ctx); err == nil {
-		read, write = h.disk.rates(at, diskCounters(info))
+		read, write = h.diskRates(at, info)
 	}
 	in, out := unknown, unknown
-	if info, err := h.cfg.Machine.Network(ctx); err == nil {
-		in, out = h.network.rates(at, networkCounters(info))
+	if info, err := h.cfg.Machine.Traffic(ctx); err == nil {
+		in, out = h.networkRates(at, info)
 	}
-	return []float64{cpu, load, memory, swap, full, read, write, in, out}, cores
+	return []float64{cpu, load, memory, swap, full, read, write, in, out}, cores, err
 }
 
-// diskCounters are those of whole disks. What lies on top of them, partitions,
-// mapped and assembled devices, would count the same bytes again.
-func diskCounters(info abi.DiskIOInfo) map[string][2]uint64 {
-	out := map[string][2]uint64{}
+// diskRates are of all disks together, each byte once: of counters that a view
+// sums up in the same way.
+func (h *History) diskRates(at time.Time, info abi.DiskIOInfo) (read, write float64) {
+	now := make(map[string][2]uint64, len(info.Devices))
 	for _, d := range info.Devices {
-		if !stacked(d.Name) {
-			out[d.Name] = [2]uint64{d.ReadBytes, d.WriteBytes}
-		}
+		now[d.Name] = [2]uint64{d.ReadBytes, d.WriteBytes}
 	}
-	for name := range out {
-		if whole, ok := partitionOf(name); ok {
-			if _, ok := out[whole]; ok {
-				delete(out, name)
-			}
-		}
+	rises, seconds := h.disk.rises(at, now)
+	rose := abi.DiskIOInfo{Devices: slices.Clone(info.Devices)}
+	for i := range rose.Devices {
+		d := &rose.Devices[i]
+		d.ReadBytes, d.WriteBytes = rises[d.Name][0], rises[d.Name][1]
 	}
-	return out
+	sum := rose.Total()
+	return perSecond(sum.ReadBytes, seconds), perSecond(sum.WriteBytes, seconds)
 }
 
-// partitionOf returns the disk that a partition is named after: sda for sda1,
-// nvme0n1 for nvme0n1p2.
-func partitionOf(name string) (whole string, ok bool) {
-	whole = strings.TrimRight(name, "0123456789")
-	if whole == name {
-		return "", false
-	}
-	if disk, ok := strings.CutSuffix(whole, "p"); ok && disk != "" && strings.ContainsAny(disk[len(disk)-1:], "0123456789") {
-		return disk, true
-	}
-	return whole, true
-}
-
-func stacked(device string) bool {
-	for _, prefix := range []string{"dm-", "md", "loop", "ram", "zram", "sr"} {
-		if strings.HasPrefix(device, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
-// networkCounters are those of the machine's own interfaces. What containers
-// send goes through their interfaces, their bridge, and one of these.
-func networkCounters(info abi.NetworkInfo) map[string][2]uint64 {
-	out := map[string][2]uint64{}
+// networkRates are of what the machine exchanges with others, each byte once.
+func (h *History) networkRates(at time.Time, info abi.NetworkInfo) (in, out float64) {
+	now := make(map[string][2]uint64, len(info.Interfaces))
 	for _, i := range info.Interfaces {
-		if !i.Loopback && !inner(i.Name) {
-			out[i.Name] = [2]uint64{i.BytesIn, i.BytesOut}
-		}
+		now[i.Name] = [2]uint64{i.BytesIn, i.BytesOut}
 	}
-	return out
+	rises, seconds := h.network.rises(at, now)
+	rose := abi.NetworkInfo{Interfaces: slices.Clone(info.Interfaces)}
+	for n := range rose.Interfaces {
+		i := &rose.Interfaces[n]
+		i.BytesIn, i.BytesOut = rises[i.Name][0], rises[i.Name][1]
+	}
+	sum := rose.Total()
+	return perSecond(sum.BytesIn, seconds), perSecond(sum.BytesOut, seconds)
 }
 
-func inner(iface string) bool {
-	for _, prefix := range []string{"veth", "docker", "br-", "virbr", "vnet", "cni", "cali", "flannel", "lxc"} {
-		if strings.HasPrefix(iface, prefix) {
-			return true
-		}
+// perSecond is bytes a second; unknown for a span without a length.
+func perSecond(bytes uint64, seconds float64) float64 {
+	if seconds <= 0 {
+		return unknown
 	}
-	return false
+	return float64(bytes) / seconds
 }
 
 // SampleContainers measures every running container once.
@@ -192,30 +186,33 @@ func (t *track) since(s Sample) []float64 {
 	}
 }
 
-// meter makes rates of pairs of counters. The zero value is ready; it is for one
-// goroutine.
-type meter[K comparable] struct {
+// meter compares pairs of counters, by the device that they are of, with those of
+// the last sample. The zero value is ready; it is for one goroutine.
+type meter struct {
 	at   time.Time
-	last map[K][2]uint64
+	last map[string][2]uint64
 }
 
-// rates returns the sums of what the counters rose by since the last call, a
-// second. A counter that is new or went backwards adds nothing.
-func (m *meter[K]) rates(at time.Time, now map[K][2]uint64) (first, second float64) {
-	seconds := at.Sub(m.at).Seconds()
+// rises is by how much the counters rose since the last call, and in how many
+// seconds; 0 seconds: that is not known. A counter that is new or went backwards
+// rose by nothing.
+func (m *meter) rises(at time.Time, now map[string][2]uint64) (rose map[string][2]uint64, seconds float64) {
+	seconds = at.Sub(m.at).Seconds()
 	last := m.last
 	m.at, m.last = at, now
 	if last == nil || seconds <= 0 || seconds > longestWindow.Seconds() {
-		return unknown, unknown
+		return nil, 0
 	}
-	var sum [2]float64
-	for k, n := range now {
-		before, ok := last[k]
-		for i := range sum {
+	rose = make(map[string][2]uint64, len(now))
+	for device, n := range now {
+		before, ok := last[device]
+		var rise [2]uint64
+		for i := range n {
 			if ok && n[i] >= before[i] {
-				sum[i] += float64(n[i] - before[i])
+				rise[i] = n[i] - before[i]
 			}
 		}
+		rose[device] = rise
 	}
-	return sum[0] / seconds, sum[1] / seconds
+	return rose, seconds
 }
