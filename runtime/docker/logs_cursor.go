@@ -30,6 +30,10 @@ type cursor struct {
 // the whole log is asked for.
 const farthest = 1 << 30
 
+// latest is the last nanosecond of a cursor: the year 2248, as for a range. What
+// is computed from it stays within 64 bits.
+const latest = int64(1) << 43 * 1_000_000
+
 // String is what a module gets, and gives back.
 func (c cursor) String() string {
 	return strconv.FormatInt(c.at, 36) + "." + strconv.Itoa(c.nth) + "." + strconv.Itoa(c.depth)
@@ -46,7 +50,7 @@ func parseCursor(s string) (cursor, error) {
 	at, err1 := strconv.ParseInt(parts[0], 36, 64)
 	nth, err2 := strconv.Atoi(parts[1])
 	depth, err3 := strconv.Atoi(parts[2])
-	if err1 != nil || err2 != nil || err3 != nil || at < 0 || nth < 0 || nth > math.MaxInt32 || depth < 0 || depth > farthest {
+	if err1 != nil || err2 != nil || err3 != nil || at < 0 || at > latest || nth < 0 || nth > math.MaxInt32 || depth < 0 || depth > farthest {
 		return cursor{}, errBadCursor
 	}
 	return cursor{position{at, nth}, depth}, nil

@@ -292,6 +292,55 @@ func TestAPageFitsIntoAnAnswer(t *testing.T) {
 	}
 }
 
+// A cursor names a place in whatever log it is used for: one that was forged, or
+// made for another container, shows nothing but lines of that log, and ends.
+func TestForgedCursors(t *testing.T) {
+	e := &logEngine{}
+	for i := range 50 {
+		e.messages = append(e.messages, logMessage{at: i * 1000, kind: 1, text: fmt.Sprintf("line %d\n", i)})
+	}
+	c := e.client(t)
+	last := cursor{position{latest, 1 << 30}, farthest}
+	for name, q := range map[string]abi.LogQuery{
+		"before the end of time": {Before: last.String()}, "after it": {After: last.String()},
+		"before the beginning": {Before: "1.1.0"}, "after it, far from the end": {After: "1.1.1073741824"},
+		"before it, far from the end": {Before: "1.1.1073741824"}, "another log's": {Before: "2dn50nyhbswvw.7.9"},
+		"a range besides": {Before: last.String(), Since: 1 << 43, Until: 1 << 43},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q.ID, e.asked = "web", nil
+			page, err := c.Logs(t.Context(), q, anything)
+			if err != nil {
+				return // refused is as good
+			}
+			for _, l := range page.Lines {
+				if !strings.HasPrefix(l.Text, "line ") {
+					t.Errorf("a line %q", l.Text)
+				}
+			}
+			if len(page.Lines) > 50 || len(e.asked) > 20 {
+				t.Errorf("%d lines in %d questions", len(page.Lines), len(e.asked))
+			}
+			for _, next := range []string{page.Older, page.Newer} {
+				if _, err := parseCursor(next); next != "" && err != nil {
+					t.Errorf("it leads on to %q: %v", next, err)
+				}
+			}
+		})
+	}
+}
+
+// What a log is searched for is a text, whatever it looks like.
+func TestATextToLookForIsNoPattern(t *testing.T) {
+	e := &logEngine{messages: []logMessage{{at: 1, kind: 1, text: "(a+)+$ in here\n"}, {at: 2, kind: 1, text: strings.Repeat("a", 10_000) + "!\n"}, {at: 3, kind: 1, text: "b\n"}}}
+	c := e.client(t)
+	for text, want := range map[string]int{"(a+)+$": 1, ".*": 0, "%": 0, "^b$": 0, "B": 1, "\x00": 0, strings.Repeat("a", maxNeedle): 1} {
+		if page := logs(t, c, abi.LogQuery{ID: "web", Contains: text}); len(page.Lines) != want {
+			t.Errorf("%q is in %d lines, want %d", text, len(page.Lines), want)
+		}
+	}
+}
+
 func TestQuestionsThatAreNone(t *testing.T) {
 	e := &logEngine{}
 	c := e.client(t)
@@ -301,6 +350,9 @@ func TestQuestionsThatAreNone(t *testing.T) {
 		"before all":         {Before: "0.0.0"},
 		"a negative one":     {After: "-1.1.1"},
 		"one of four parts":  {After: "1.1.1.1"},
+		"after all time":     {After: "1y2p0ij32e8e7.1.1"},
+		"before that":        {Before: "1y2p0ij32e8e7.1.1"},
+		"a hundred lines on": {Before: "1.99999999999.1"},
 		"a depth too far":    {Before: "1.1.9999999999"},
 		"a long cursor":      {Before: strings.Repeat("1", 70) + ".1.1"},
 		"a negative count":   {Count: -1},

@@ -75,11 +75,13 @@ func (s *spy) Images(context.Context, abi.ImageQuery, KeepImage) (abi.ImageList,
 	return abi.ImageList{}, s.met("images")
 }
 
-func (s *spy) Image(context.Context, abi.ImageRef, KeepImage) (abi.ImageDetails, error) {
+func (s *spy) Image(_ context.Context, _ abi.ImageRef, keep KeepImage) (abi.ImageDetails, error) {
+	keep([]string{"web:1"})
 	return abi.ImageDetails{}, s.met("image")
 }
 
-func (s *spy) ImageHistory(context.Context, abi.ImageRef, KeepImage) (abi.ImageHistory, error) {
+func (s *spy) ImageHistory(_ context.Context, _ abi.ImageRef, keep KeepImage) (abi.ImageHistory, error) {
+	keep([]string{"web:1"})
 	return abi.ImageHistory{}, s.met("image history")
 }
 

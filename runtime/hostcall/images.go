@@ -2,6 +2,7 @@ package hostcall
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
@@ -29,15 +30,43 @@ var (
 	errNoUpdates = refuse(abi.Unavailable, "Registries are not asked here.")
 )
 
-func keepImages(c *Caller, name capability.Name) KeepImage {
-	return func(tags []string) bool { return c.Grant.AllowsImage(name, tags) }
+// imageWatcher asks the grant for an adapter, and remembers the verdicts: an
+// answer about more images than were admitted does not leave the host.
+type imageWatcher struct {
+	caller   *Caller
+	name     capability.Name
+	admitted int
+	last     bool
+}
+
+func watchImages(c *Caller, name capability.Name) *imageWatcher {
+	return &imageWatcher{caller: c, name: name}
+}
+
+func (w *imageWatcher) keep(tags []string) bool {
+	if w.last = w.caller.Grant.AllowsImage(w.name, tags); w.last {
+		w.admitted++
+	}
+	return w.last
+}
+
+// admits is about one image: the last that the adapter asked about.
+func (w *imageWatcher) admits(err error) error {
+	if err == nil && !w.last {
+		return fmt.Errorf("an answer of %s came without a look at the scope", w.name)
+	}
+	return err
 }
 
 func (s Sources) imageList(ctx context.Context, c *Caller, q abi.ImageQuery) (abi.ImageList, error) {
 	if s.Images == nil {
 		return abi.ImageList{}, errNoImages
 	}
-	list, err := s.Images.Images(ctx, q, keepImages(c, capability.ImagesList))
+	w := watchImages(c, capability.ImagesList)
+	list, err := s.Images.Images(ctx, q, w.keep)
+	if err == nil && len(list.Images) > w.admitted {
+		err = fmt.Errorf("%d images came, of which %d were admitted", len(list.Images), w.admitted)
+	}
 	if err != nil {
 		return abi.ImageList{}, err
 	}
@@ -55,8 +84,9 @@ func (s Sources) imageInspect(ctx context.Context, c *Caller, ref abi.ImageRef) 
 	if s.Images == nil {
 		return abi.ImageDetails{}, errNoImages
 	}
-	details, err := s.Images.Image(ctx, ref, keepImages(c, capability.ImagesInspect))
-	if err == nil {
+	w := watchImages(c, capability.ImagesInspect)
+	details, err := s.Images.Image(ctx, ref, w.keep)
+	if err = w.admits(err); err == nil {
 		err = s.recountUses(ctx, c, ref.Host, &details.Image)
 	}
 	if err != nil {
@@ -69,12 +99,17 @@ func (s Sources) imageHistory(ctx context.Context, c *Caller, ref abi.ImageRef) 
 	if s.Images == nil {
 		return abi.ImageHistory{}, errNoImages
 	}
-	return s.Images.ImageHistory(ctx, ref, keepImages(c, capability.ImagesHistory))
+	w := watchImages(c, capability.ImagesHistory)
+	layers, err := s.Images.ImageHistory(ctx, ref, w.keep)
+	if err = w.admits(err); err != nil {
+		return abi.ImageHistory{}, err
+	}
+	return layers, nil
 }
 
 func (s Sources) imageUpdates(ctx context.Context, c *Caller, q abi.UpdateQuery) (abi.UpdateReport, error) {
 	if s.Updates == nil {
 		return abi.UpdateReport{}, errNoUpdates
 	}
-	return s.Updates.Updates(ctx, q, keepImages(c, capability.ImagesUpdates))
+	return s.Updates.Updates(ctx, q, watchImages(c, capability.ImagesUpdates).keep)
 }

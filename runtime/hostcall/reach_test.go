@@ -179,7 +179,10 @@ func (f fleet) List(_ context.Context, q abi.ContainerQuery, keep Keep) (list ab
 	return list, f.err
 }
 
-func (f fleet) Images(context.Context, abi.ImageQuery, KeepImage) (abi.ImageList, error) {
+func (f fleet) Images(_ context.Context, _ abi.ImageQuery, keep KeepImage) (abi.ImageList, error) {
+	for range f.pictures {
+		keep([]string{"web:1"})
+	}
 	return abi.ImageList{Total: len(f.pictures), Images: slices.Clone(f.pictures)}, nil
 }
 
@@ -187,7 +190,8 @@ func (f fleet) ImageHistory(context.Context, abi.ImageRef, KeepImage) (abi.Image
 	return abi.ImageHistory{}, nil
 }
 
-func (f fleet) Image(context.Context, abi.ImageRef, KeepImage) (abi.ImageDetails, error) {
+func (f fleet) Image(_ context.Context, _ abi.ImageRef, keep KeepImage) (abi.ImageDetails, error) {
+	keep([]string{"web:1"})
 	return abi.ImageDetails{Image: f.pictures[0]}, nil
 }
 

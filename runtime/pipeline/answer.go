@@ -10,6 +10,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/runtime/render"
+	"github.com/cofferdam-bot/cofferdam/security/access"
 	"github.com/cofferdam-bot/cofferdam/security/audit"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/foreign"
@@ -115,7 +116,8 @@ func (p *Pipeline) send(ctx context.Context, t *passage) outcome {
 	if t.note {
 		return failed
 	}
-	if t.reply.Again != nil && followed >= 0 {
+	if t.reply.Again != nil && followed >= 0 && t.role >= access.User {
+		// A stranger's message is not followed up: it would take a user's place.
 		p.follow(t, message, all[followed])
 	}
 	return onward

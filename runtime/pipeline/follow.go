@@ -245,6 +245,10 @@ func (p *Pipeline) followUp(ctx context.Context, t *passage) {
 	}
 	reply, problem, reason := p.runFollowUp(ctx, t)
 	switch {
+	case !p.chains.current(c):
+		// Rights were taken away while it ran: what it found is not shown any more.
+	case p.decide(t).Role < c.role:
+		p.chains.end(c.at)
 	case ctx.Err() != nil:
 		p.later(c, followRetry)
 	case problem != "":

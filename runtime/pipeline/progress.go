@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // After these times a user is shown that the bot is at work.
@@ -61,7 +62,7 @@ func (w *work) tell(line string) {
 func (w *work) text(now time.Time) string {
 	line := textWorking
 	if said := w.line.Load(); said != nil {
-		line = *said
+		line = foreign.Line(*said, chat.MaxAnswer)
 	}
 	return "⏳ " + clip(line, chat.MaxAnswer) + "… " + strconv.Itoa(int(now.Sub(w.began).Seconds())) + " s"
 }
