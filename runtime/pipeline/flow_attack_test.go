@@ -51,6 +51,12 @@ func TestAttackRightsEndDuringAFollowUp(t *testing.T) {
 			lists.put(access.Policy{Users: []int64{user}})
 			forget(r)
 		}},
+		{"forgotten, and let in again", func(r *rig, lists *changing) {
+			before := access.Policy{Users: []int64{user}, Admins: []int64{user}}
+			lists.put(access.Policy{Users: []int64{friend}})
+			forget(r)
+			lists.put(before)
+		}},
 		{"an admin no more", func(_ *rig, lists *changing) { lists.put(access.Policy{Users: []int64{user}}) }},
 	} {
 		t.Run(rule.name, func(t *testing.T) {
