@@ -135,8 +135,8 @@ func listKeyboard(found abi.ImageList, hosts []string, p place.Place) [][]sdk.Bu
 		keyboard = append(keyboard, paging)
 	}
 	keyboard = append(keyboard, p.HostRows(hosts, "list")...)
-	if p.Host == "" && found.Total > found.Dangling {
-		keyboard = append(keyboard, sdk.Row(sdk.Run(texts.ImagesUpdates, "updates")))
+	if found.Total > found.Dangling {
+		keyboard = append(keyboard, sdk.Row(sdk.RunWith(texts.ImagesUpdates, "updates", p.Typed("", ""))))
 	}
 	return append(keyboard, sdk.Row(p.Button(texts.Refresh, "list"), leave))
 }

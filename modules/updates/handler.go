@@ -21,16 +21,18 @@ func Module() sdk.Module {
 	}
 }
 
-// updates shows the image that was named, REF or REF@HOST, or lists all.
+// updates shows the image that was named, REF or REF@HOST, or lists all, or with
+// @HOST those of a host.
 func updates(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	ref, endpoint := cutHost(strings.TrimSpace(req.Text))
-	if ref == "" && endpoint == "" {
-		return list(host, req)
-	}
-	if ref == "" || !isRef(ref) || !isHost(endpoint) {
+	if !isRef(ref) || !isHost(endpoint) {
 		return sdk.Reply{}, errName
 	}
-	return page(host, req, place{host: endpoint, page: 1}, ref, "")
+	p := place{host: endpoint, page: 1}
+	if ref == "" {
+		return listAt(host, req, p)
+	}
+	return page(host, req, p, ref, "")
 }
 
 // cutHost cuts the host off; what stands behind the @ of a digest is none.

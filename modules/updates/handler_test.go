@@ -115,6 +115,7 @@ func TestReplies(t *testing.T) {
 		{"list-asking", pending(zoo(), 3), typed("")},
 		{"list-asking-first", pending(knowing(make([]abi.ImageUpdate, 2)...), 2), typed("")},
 		{"list-middle-page", on(many(20), "local", "edge"), tap("list", "page", "2", "host", "edge")},
+		{"list-of-a-host", on(knowing(abi.ImageUpdate{Reference: "a:1", Checked: noon}), "local", "edge"), typed("@edge")},
 		{"list-away", failing(abi.Unavailable, "Docker does not answer."), typed("")},
 		{"show", zoo(), tap("show", "id", id(5), "ref", "nginx:1.27.1-alpine", "page", "2")},
 		{"show-typed", one(abi.ImageUpdate{Reference: "app:1.2.3", Checked: noon, NewerTag: "1.2.4"}), typed("app:1.2.3@edge")},
@@ -180,7 +181,7 @@ func TestBrokenButtons(t *testing.T) {
 	for _, req := range []sdk.Request{
 		tap("list", "page", "0"), tap("list", "page", "x"), tap("list", "page", "10001"), tap("list", "host", "a\nb"),
 		tap("list", "host", strings.Repeat("h", 65)), tap("show"), tap("show", "id", "a\nb"), tap("show", "id", id(1), "ref", strings.Repeat("r", 513)),
-		typed("@edge"), typed("a\nb"), typed("nginx@" + strings.Repeat("h", 65)), typed(strings.Repeat("r", 513)),
+		typed("a\nb"), typed("nginx@" + strings.Repeat("h", 65)), typed(strings.Repeat("r", 513)),
 	} {
 		if _, err := zoo().try(req); sdk.CodeOf(err) != abi.Invalid {
 			t.Errorf("%+v: %v", req, err)

@@ -23,6 +23,10 @@ func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
+	return listAt(host, req, p)
+}
+
+func listAt(host sdk.Host, req sdk.Request, p place) (sdk.Reply, error) {
 	hosts := endpoints(host)
 	report, err := ask(host, req, p, "")
 	if err != nil {
