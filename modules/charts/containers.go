@@ -18,9 +18,9 @@ const (
 func containers(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	endpoint, page := req.Arg("host"), 1
 	if text := req.Arg("page"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			return sdk.Reply{}, errBroken
+		n, err := pageOf(text)
+		if err != nil {
+			return sdk.Reply{}, err
 		}
 		page = n
 	}
@@ -39,7 +39,7 @@ func containers(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}
 	var keyboard [][]sdk.Button
 	for _, c := range found.Containers {
-		v := view{kind: containerKinds[0].name, span: &spans[0], ref: c.ID, host: endpoint}
+		v := view{kind: containerKinds[0].name, span: &spans[0], ref: c.ID, host: endpoint, page: page}
 		keyboard = append(keyboard, sdk.Row(v.button(sdk.Label(c.Name), "container")))
 	}
 	if paging := pagingRow(endpoint, page, pages(found.Total)); len(paging) > 0 {
@@ -49,6 +49,15 @@ func containers(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		Blocks:   []sdk.Block{sdk.Heading(title(found.Total, page)), sdk.AsOf(req)},
 		Keyboard: append(append(keyboard, rows...), sdk.Row(at(texts.Refresh, endpoint, page), back)),
 	}, nil
+}
+
+// pageOf reads the number of a page of the list.
+func pageOf(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxPage {
+		return 0, errBroken
+	}
+	return n, nil
 }
 
 func title(total, page int) string {

@@ -45,10 +45,9 @@ func container(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 }
 
 func drawContainer(host sdk.Host, req sdk.Request, k *kind, v view) (sdk.Reply, error) {
-	back := sdk.Back(sdk.Run(texts.Back, "containers"))
 	history, err := host.ContainerHistory(abi.ContainerHistoryQuery{Host: v.host, ID: v.ref, Series: k.series(), Seconds: v.span.seconds, Points: points})
 	if err != nil {
-		return away(req, err, sdk.Row(v.button(texts.ChartTryAgain, "container"), back))
+		return away(req, err, sdk.Row(v.button(texts.ChartTryAgain, "container"), v.back()))
 	}
 	name := sdk.Line(history.Name, maxName)
 	heading := sdk.HeadingOf(sdk.Plain("📈 "), sdk.Code(name), sdk.Plain(" "+texts.ChartLast(k.title, v.span.words)))
@@ -62,7 +61,7 @@ func drawContainer(host sdk.Host, req sdk.Request, k *kind, v view) (sdk.Reply, 
 		Blocks: blocks(req, k, v, history, heading, sdk.Line(name, shortName)+": "+k.title),
 		Keyboard: [][]sdk.Button{
 			kinds, spanRow(v, "container"), lastRow(v, "container"),
-			sdk.Row(sdk.Do(texts.AllCharts, "list"), back),
+			sdk.Row(sdk.Do(texts.AllCharts, "list"), v.back()),
 		},
 	}, nil
 }

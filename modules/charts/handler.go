@@ -3,6 +3,7 @@
 package charts
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -81,6 +82,8 @@ type view struct {
 	dark bool
 	// Of a container: its name or id, and the endpoint; "": the first.
 	ref, host string
+	// page is that of the list it was picked from; 0: it was opened from elsewhere.
+	page int
 }
 
 // Bounds of what a button may carry.
@@ -96,6 +99,11 @@ func viewOf(req sdk.Request) (view, error) {
 	v := view{kind: req.Arg("kind"), span: spanOf(req.Arg("span")), dark: req.Arg("dark") != "", ref: req.Arg("ref"), host: req.Arg("host")}
 	if v.span == nil || !isLine(v.ref, maxRef) || !isLine(v.host, maxHostName) {
 		return view{}, errBroken
+	}
+	if text := req.Arg("page"); text != "" {
+		n, err := pageOf(text)
+		v.page = n
+		return v, err
 	}
 	return v, nil
 }
@@ -114,7 +122,19 @@ func (v view) button(label, action string) sdk.Button {
 	if v.host != "" {
 		args = append(args, "host", v.host)
 	}
+	if v.page > 0 {
+		args = append(args, "page", strconv.Itoa(v.page))
+	}
 	return sdk.Do(label, action, args...)
+}
+
+// back leads to the list that a container was picked from, or to where its chart
+// was opened.
+func (v view) back() sdk.Button {
+	if v.page > 0 {
+		return at(texts.Back, v.host, v.page)
+	}
+	return sdk.Back(sdk.Run(texts.Back, "containers"))
 }
 
 // span is how far a chart looks back.

@@ -11,6 +11,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/golden"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
 // noon is 2026-03-01 12:00:00 UTC in milliseconds.
@@ -242,5 +243,37 @@ func TestPageBeyondTheEndIsTheLast(t *testing.T) {
 	h.n = 11
 	if reply := handle(t, h, tap("containers", "page", "9")); reply.Keyboard[0][0].Label != "Web_10" {
 		t.Errorf("%+v", reply.Keyboard)
+	}
+}
+
+// TestTheWayBackFromAContainersChart: to the page of the list that it was picked
+// from, also after another range; else to where it was opened.
+func TestTheWayBackFromAContainersChart(t *testing.T) {
+	h := aHost()
+	h.n = 25
+	named := func(reply sdk.Reply, label string) sdk.Button {
+		for _, b := range slices.Concat(reply.Keyboard...) {
+			if b.Label == label {
+				return b
+			}
+		}
+		t.Fatalf("no button %q", label)
+		return sdk.Button{}
+	}
+	follow := func(b sdk.Button) sdk.Reply {
+		return handle(t, h, sdk.Request{Action: b.Action, Args: b.Args, Time: noon})
+	}
+	picked := follow(named(handle(t, h, tap("containers", "page", "2", "host", "edge")), "Web_12"))
+	for _, reply := range []sdk.Reply{picked, follow(named(picked, "7 d"))} {
+		b := named(reply, texts.Back)
+		if b.Back || b.Action != "containers" || b.Args["page"] != "2" || b.Args["host"] != "edge" {
+			t.Errorf("back by %+v", b)
+		}
+	}
+	if b := named(handle(t, h, typed("container web_1")), texts.Back); !b.Back || b.Command != "containers" {
+		t.Errorf("back by %+v", b)
+	}
+	if _, err := Module().Handle(h.fake().Host(), tap("container", "kind", "cpu", "span", "1 h", "ref", id(1), "page", "0")); sdk.CodeOf(err) != abi.Invalid {
+		t.Errorf("page 0: %v", err)
 	}
 }
