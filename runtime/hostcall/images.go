@@ -111,5 +111,12 @@ func (s Sources) imageUpdates(ctx context.Context, c *Caller, q abi.UpdateQuery)
 	if s.Updates == nil {
 		return abi.UpdateReport{}, errNoUpdates
 	}
-	return s.Updates.Updates(ctx, q, watchImages(c, capability.ImagesUpdates).keep)
+	report, err := s.Updates.Updates(ctx, q, watchImages(c, capability.ImagesUpdates).keep)
+	if err == nil && q.ID == "" {
+		err = s.dropUses(ctx, c, q.Host, &report)
+	}
+	if err != nil {
+		return abi.UpdateReport{}, err
+	}
+	return report, nil
 }

@@ -2,6 +2,7 @@ package hostcall
 
 import (
 	"context"
+	"strings"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
@@ -71,5 +72,29 @@ func (s Sources) recountUses(ctx context.Context, c *Caller, host string, images
 		}
 		image.Containers = list.Total
 	}
+	return nil
+}
+
+// dropUses takes images without a tag out of a report about all images, unless
+// the user reaches a container that is made of them: they are in it only because
+// there is one.
+func (s Sources) dropUses(ctx context.Context, c *Caller, host string, report *abi.UpdateReport) error {
+	if c.Pass.Reaches().Unlimited() {
+		return nil
+	}
+	kept := report.Images[:0:0]
+	for _, u := range report.Images {
+		if u.Reference == u.ID || strings.Contains(u.Reference, "@") { // which no tag has
+			image := abi.Image{ID: u.ID}
+			if err := s.recountUses(ctx, c, host, &image); err != nil {
+				return err
+			}
+			if image.Containers <= 0 {
+				continue
+			}
+		}
+		kept = append(kept, u)
+	}
+	report.Images = kept
 	return nil
 }

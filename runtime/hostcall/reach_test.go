@@ -251,6 +251,39 @@ func TestCountsTellNothingOfWhatIsOutOfReach(t *testing.T) {
 	}
 }
 
+func (f fleet) Updates(context.Context, abi.UpdateQuery, KeepImage) (abi.UpdateReport, error) {
+	return abi.UpdateReport{Images: []abi.ImageUpdate{
+		{ID: "one", Reference: "nginx:1"}, {ID: "one", Reference: "one"}, {ID: "two", Reference: "app@sha256:2"},
+	}}, nil
+}
+
+// TestUpdatesTellNothingOfWhatIsOutOfReach: an image without a tag is told of
+// because there is a container of it.
+func TestUpdatesTellNothingOfWhatIsOutOfReach(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		reach func() capability.Reach
+		want  []string
+	}{
+		{"everywhere", capability.Everywhere, []string{"nginx:1", "one", "app@sha256:2"}},
+		{"one of them", reaching(t, "db"), []string{"nginx:1", "one"}},
+		{"nothing", nil, []string{"nginx:1"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, _ := callerWith(grantOf(t, capability.ImagesUpdates), abi.RoleUser)
+			c.Pass.Reach = test.reach
+			_, report := call[abi.UpdateReport](t, Sources{Docker: ships, Updates: ships}, c, abi.OpImageUpdates)
+			var got []string
+			for _, u := range report.Images {
+				got = append(got, u.Reference)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("told of %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 // TestCountsThatCannotBeHadAreNotTheEngines: an error must not leave the old
 // number standing.
 func TestCountsThatCannotBeHadAreNotTheEngines(t *testing.T) {
