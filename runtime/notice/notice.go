@@ -156,7 +156,11 @@ func (n *Notices) due(kind Kind, subject, text string) (string, bool) {
 	}
 	n.remember(key, now.Add(l.quiet))
 	if left := n.left[kind]; left > 0 {
-		text += fmt.Sprintf("\n(%d more notices of this kind were left out before.)", left)
+		these := "1 more notice of this kind was"
+		if left > 1 {
+			these = fmt.Sprintf("%d more notices of this kind were", left)
+		}
+		text += "\n(" + these + " left out before.)"
 		n.left[kind] = 0
 	}
 	return text, true

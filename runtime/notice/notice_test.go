@@ -136,6 +136,14 @@ func TestKindsAreLimitedEachOnItsOwn(t *testing.T) {
 		time.Sleep(300 * time.Second)
 		r.Tell(AboutStranger, "next", 2, "knocks")
 		expect(t, r.take(), "1 knocks\n(990 more notices of this kind were left out before.)")
+		time.Sleep(300 * time.Second)
+		for i := range limits[AboutStranger].most + 1 {
+			r.Tell(AboutStranger, fmt.Sprint("again", i), 2, "knocks")
+		}
+		r.take()
+		time.Sleep(300 * time.Second)
+		r.Tell(AboutStranger, "last", 2, "knocks")
+		expect(t, r.take(), "1 knocks\n(1 more notice of this kind was left out before.)")
 	})
 }
 
