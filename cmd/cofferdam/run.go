@@ -83,6 +83,7 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 	log := f.logger(cfg, logs, scrubber)
 	hook := f.webhook || cfg.Webhook.Enabled
 	warn(log, cfg, warnings, hook)
+	warnOfZone(log, os.Getenv("TZ"))
 	if err := grantsAreKnown(cfg); err != nil {
 		return exitWith(exitConfig, err)
 	}
