@@ -109,7 +109,9 @@ func (s Sources) containerLogs(ctx context.Context, c *Caller, q abi.LogQuery) (
 }
 
 func (s Sources) containerRuntime(ctx context.Context, c *Caller, ref abi.ContainerRef) (abi.ContainerRuntime, error) {
-	return looking(s, c, capability.ContainersRuntime, func(keep Keep) (abi.ContainerRuntime, error) { return s.Docker.Runtime(ctx, ref, keep) })
+	r, err := looking(s, c, capability.ContainersRuntime, func(keep Keep) (abi.ContainerRuntime, error) { return s.Docker.Runtime(ctx, ref, keep) })
+	withoutOthers(c, &r)
+	return r, err
 }
 
 func (s Sources) containerEnv(ctx context.Context, c *Caller, ref abi.ContainerRef) (abi.ContainerEnv, error) {

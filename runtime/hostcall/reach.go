@@ -98,3 +98,19 @@ func (s Sources) dropUses(ctx context.Context, c *Caller, host string, report *a
 	report.Images = kept
 	return nil
 }
+
+// anotherContainer stands for one whose namespace a container shares.
+const anotherContainer = "container:"
+
+// withoutOthers leaves out which container it is that another one shares its
+// network or processes with, for a user who may not reach it.
+func withoutOthers(c *Caller, r *abi.ContainerRuntime) {
+	if c.Pass.Reaches().Unlimited() {
+		return
+	}
+	for _, mode := range []*string{&r.NetworkMode, &r.PIDMode, &r.IPCMode} {
+		if strings.HasPrefix(*mode, anotherContainer) {
+			*mode = anotherContainer + "…"
+		}
+	}
+}

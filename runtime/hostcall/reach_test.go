@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/audit"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
@@ -281,6 +282,28 @@ func TestUpdatesTellNothingOfWhatIsOutOfReach(t *testing.T) {
 				t.Errorf("told of %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func (f fleet) Runtime(_ context.Context, _ abi.ContainerRef, keep Keep) (abi.ContainerRuntime, error) {
+	keep("web-1", nil)
+	return abi.ContainerRuntime{NetworkMode: "container:d00d", PIDMode: "container:d00d", IPCMode: "private"}, nil
+}
+
+func (f fleet) Record(context.Context, audit.Entry) error { return nil }
+
+// TestTiesDoNotNameWhatIsOutOfReach: a container can share the network of one
+// that its user may not know.
+func TestTiesDoNotNameWhatIsOutOfReach(t *testing.T) {
+	for want, reach := range map[string]func() capability.Reach{
+		"container:d00d container:d00d private": capability.Everywhere,
+		"container:… container:… private":       reaching(t, "web-*"),
+	} {
+		c, _ := actor(t, capability.Pass{Admin: true, Session: true, Durable: true, Reach: reach})
+		_, r := call[abi.ContainerRuntime](t, Sources{Docker: ships, Audit: ships}, c, abi.OpContainerRuntime)
+		if got := r.NetworkMode + " " + r.PIDMode + " " + r.IPCMode; got != want {
+			t.Errorf("told of %q, want %q", got, want)
+		}
 	}
 }
 
