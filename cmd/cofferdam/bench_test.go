@@ -10,12 +10,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cofferdam-bot/cofferdam/modules/charts"
 	"github.com/cofferdam-bot/cofferdam/modules/containers"
 	"github.com/cofferdam-bot/cofferdam/modules/core"
+	"github.com/cofferdam-bot/cofferdam/modules/devices"
 	"github.com/cofferdam-bot/cofferdam/modules/health"
+	"github.com/cofferdam-bot/cofferdam/modules/images"
+	"github.com/cofferdam-bot/cofferdam/modules/logs"
 	"github.com/cofferdam-bot/cofferdam/modules/manage"
 	quickview "github.com/cofferdam-bot/cofferdam/modules/quick"
+	runtimeview "github.com/cofferdam-bot/cofferdam/modules/runtime"
 	"github.com/cofferdam-bot/cofferdam/modules/server"
+	"github.com/cofferdam-bot/cofferdam/modules/updates"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
@@ -37,16 +43,25 @@ type native struct {
 	operations map[string]hostcall.Operation
 }
 
+// handlers are the built-in modules, compiled into the host.
+var handlers = map[string]func() sdk.Module{
+	"charts": charts.Module, "containers": containers.Module, "core": core.Module, "devices": devices.Module,
+	"health": health.Module, "images": images.Module, "logs": logs.Module, "manage": manage.Module,
+	"quick": quickview.Module, "runtime": runtimeview.Module, "server": server.Module, "updates": updates.Module,
+}
+
 // inHost is the options.load of a bot without a sandbox.
 func inHost(operations []hostcall.Operation) loader {
 	byName := map[string]hostcall.Operation{}
 	for _, op := range operations {
 		byName[op.Import] = op
 	}
-	handlers := map[string]sdk.Module{"core": core.Module(), "server": server.Module(), "containers": containers.Module(), "manage": manage.Module()}
-	handlers["health"], handlers["quick"] = health.Module(), quickview.Module()
 	return func(_ context.Context, s engine.Source) (registry.Runner, error) {
-		return native{handlers[s.Name], byName}, nil
+		m, ok := handlers[s.Name]
+		if !ok {
+			return nil, fmt.Errorf("the handlers of %s are not in the tests", s.Name)
+		}
+		return native{m(), byName}, nil
 	}
 }
 

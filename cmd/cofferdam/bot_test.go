@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -255,13 +256,29 @@ type person struct {
 
 func (b *bot) person(user, chat int64) person { return person{b.world.Client(user, chat), b.t} }
 
-// says types a text and returns the bot's next message.
+// says types a text and returns the bot's answer.
 func (p person) says(text string) emulator.Message {
 	p.t.Helper()
 	return p.next(func() error { p.Type(text); return nil })
 }
 
-// presses a button of the reply keyboard and returns the bot's next message.
+// begins types a text whose answer takes its time, and returns the message that
+// says so.
+func (p person) begins(text string) emulator.Message {
+	p.t.Helper()
+	before := p.Last().ID
+	p.Type(text)
+	p.await(func([]emulator.Message) bool { return p.Last().ID > before && working(p.Last()) })
+	return p.Last()
+}
+
+// working tells whether a message only says that the bot is at work. What it says
+// in the end takes the place of that.
+func working(m emulator.Message) bool { return whileWorking.MatchString(m.Text) }
+
+var whileWorking = regexp.MustCompile(`^⏳ .+… [0-9]+ s$`)
+
+// presses a button of the reply keyboard and returns the bot's answer.
 func (p person) presses(label string) emulator.Message {
 	p.t.Helper()
 	return p.next(func() error { _, err := p.Press(label); return err })
@@ -273,7 +290,7 @@ func (p person) next(act func() error) emulator.Message {
 	if err := act(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.await(func([]emulator.Message) bool { return p.Last().ID > before })
+	p.await(func([]emulator.Message) bool { return p.Last().ID > before && !working(p.Last()) })
 	return p.Last()
 }
 
@@ -287,7 +304,7 @@ func (p person) taps(label string) emulator.Message {
 	}
 	p.await(func([]emulator.Message) bool {
 		now := p.Last()
-		return now.ID != before.ID || now.Edits != before.Edits
+		return (now.ID != before.ID || now.Edits != before.Edits) && !working(now)
 	})
 	return p.Last()
 }

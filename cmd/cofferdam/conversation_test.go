@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cofferdam-bot/cofferdam/modules"
 )
 
 // The conversations below go over HTTP to the emulated Telegram, through the
@@ -19,8 +22,10 @@ func TestAUserLooksAround(t *testing.T) {
 	}
 	p.expect(p.says("/help"), "What you can do here")
 	p.expect(p.presses("ℹ️ About me"), "cofferdam", "core", "server", "containers")
-	p.expect(p.presses("🧩 Plugins"), "🧩 6 modules, page 1 of 2", "core", "Author", "<code>bot.health</code>")
-	p.expect(p.says("/modules"), "🧩 6 modules, page 1 of 2", "metrics.cpu")
+	heading := fmt.Sprintf("🧩 %d modules, page ", builtInModules(t))
+	p.expect(p.presses("🧩 Plugins"), heading+"1 of ", "core", "Author", "<code>bot.health</code>")
+	p.expect(p.says("/modules"), heading+"1 of ", "metrics.history")
+	p.expect(p.taps(fmt.Sprintf("2/%d ▶️", (builtInModules(t)+4)/5)), heading+"2 of ", "docker.images.list")
 
 	p.expect(p.presses("🖥 Server"), "<b>🖥 Server</b>", "Kernel")
 	p.expect(p.presses("📈 Load average"), "Load average", "1 min")
@@ -98,6 +103,16 @@ func TestDockerAwayIsSaidAndTheRestGoesOn(t *testing.T) {
 	}
 	p.expect(p.says("/memory"), "Available")
 	p.expect(p.says("/quick"), "Docker", "Uptime")
+}
+
+// builtInModules is how many modules are in this binary.
+func builtInModules(t testing.TB) int {
+	t.Helper()
+	files, err := modules.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
 }
 
 // await waits until the log has an event n times.

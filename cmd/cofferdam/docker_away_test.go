@@ -148,7 +148,7 @@ func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
 				t.Error("the section's keyboard is gone")
 			}
 			p.expect(p.says("/memory"), "Available")
-			p.expect(p.says("/quick"), "Uptime", sentence)
+			p.expect(p.soon(sentence, func() emulator.Message { return p.says("/quick") }), "Uptime")
 			engine.restore()
 			p.expect(p.tapsOn(view.ID, "🔄 Try again"), "1 container, 1 running")
 
@@ -163,8 +163,8 @@ func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
 	}
 }
 
-// soon fails unless an answer with a sentence comes in time.
-func (p person) soon(sentence string, act func() emulator.Message) {
+// soon fails unless an answer with a sentence comes in time, and returns it.
+func (p person) soon(sentence string, act func() emulator.Message) emulator.Message {
 	p.t.Helper()
 	begin := time.Now()
 	m := act()
@@ -172,6 +172,7 @@ func (p person) soon(sentence string, act func() emulator.Message) {
 		p.t.Errorf("the answer took %v", took)
 	}
 	p.expect(m, sentence)
+	return m
 }
 
 // No engine takes an image's name with such characters, but who sits between

@@ -125,7 +125,7 @@ func (p person) tapsOn(id int, label string) emulator.Message {
 	if answer := p.answer(query); answer.Text != "" {
 		p.t.Fatalf("tapping %q was answered with %q", label, answer.Text)
 	}
-	p.await(func([]emulator.Message) bool { return p.message(id).Edits > edits })
+	p.await(func([]emulator.Message) bool { return p.message(id).Edits > edits && !working(p.message(id)) })
 	return p.message(id)
 }
 

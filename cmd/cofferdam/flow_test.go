@@ -153,7 +153,7 @@ func TestLongWorkIsShownInPlace(t *testing.T) {
 	p := b.person(user, user)
 
 	// A typed command: one message, from ⏳ to its answer.
-	m := p.says("/uptime")
+	m := p.begins("/uptime")
 	p.expect(m, "⏳ Restarting web… 1 s")
 	p.shows("⏳ Restarting web… 4 s")
 	gate <- struct{}{}
@@ -202,7 +202,7 @@ func TestAStopEndsWhatIsShownOfLongWork(t *testing.T) {
 		},
 	}}))
 	p := b.person(user, user)
-	p.says("/uptime")
+	p.begins("/uptime")
 	time.AfterFunc(shutdownGrace+time.Second, func() { close(gate) })
 	b.restart()
 	p.hears("The bot was restarted while it worked", 1)
@@ -356,7 +356,7 @@ func TestAGuestSaysWhatItDoesAndGoesOn(t *testing.T) {
 	if m := p.shows("Line 3"); m.ID != first.ID || m.Edits != 3 {
 		t.Errorf("message %d after %d, with %d edits", m.ID, first.ID, m.Edits)
 	}
-	m := p.says("/uptime")
+	m := p.begins("/uptime")
 	p.expect(m, "⏳ Asking\ufffd a")
 	if strings.ContainsAny(m.Text, "\n\u202e") {
 		t.Errorf("progress says %q", m.Text)

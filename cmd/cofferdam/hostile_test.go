@@ -209,14 +209,27 @@ func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 func (c *clock) setup(b *bot)            { b.o.now = c.now }
 func (b *bot) taps() (answered int)      { return b.world.Count("answerCallbackQuery") }
 
+// dataOf is what a tap on a button of a message brings.
+func dataOf(t testing.TB, m emulator.Message, label string) string {
+	t.Helper()
+	for _, b := range slices.Concat(m.Inline...) {
+		if b.Text == label {
+			return b.Data
+		}
+	}
+	t.Fatalf("there is no button %q: %q", label, m.Labels())
+	return ""
+}
+
 func TestForgedAndForeignTaps(t *testing.T) {
 	var c clock
 	b := startBot(t, onDisk, quick, c.setup)
 	p := b.person(user, user)
 	view := p.says("/load")
-	data := view.Inline[0][0].Data
+	data := dataOf(t, view, "🔄 Refresh")
 	inGroup := b.person(user, group)
 	groupView := inGroup.says("/load")
+	groupData := dataOf(t, groupView, "🔄 Refresh")
 	last := strings.LastIndexByte(data, '.')
 
 	taps := 0
@@ -238,9 +251,9 @@ func TestForgedAndForeignTaps(t *testing.T) {
 	try("an index that is none", p, view.ID, data[:last]+".-1", expired)
 	try("an admin with a user's token", b.person(admin, admin), view.ID, data, foreign)
 	try("a stranger with a user's token", b.person(stranger, stranger), view.ID, data, "not on this bot's list")
-	try("another user of the group", b.person(admin, group), groupView.ID, groupView.Inline[0][0].Data, foreign)
+	try("another user of the group", b.person(admin, group), groupView.ID, groupData, foreign)
 	try("a token from another chat", inGroup, groupView.ID, data, foreign)
-	try("and the other way round", p, view.ID, groupView.Inline[0][0].Data, foreign)
+	try("and the other way round", p, view.ID, groupData, foreign)
 	if n := b.world.Count("editMessageText"); n != 0 {
 		t.Errorf("%d views were changed", n)
 	}
@@ -248,7 +261,7 @@ func TestForgedAndForeignTaps(t *testing.T) {
 	try("one's own", p, view.ID, data, "")
 	try("the same again", p, view.ID, data, "")
 	try("under a message that is gone", p, view.ID+1000, data, expired)
-	try("under another message of the bot", inGroup, groupView.ID+1, groupView.Inline[0][0].Data, expired)
+	try("under another message of the bot", inGroup, groupView.ID+1, groupData, expired)
 	p.await(func([]emulator.Message) bool { return b.world.Count("editMessageText") == 2 })
 
 	b.restart()

@@ -5,20 +5,19 @@ import (
 	"testing"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
-	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 )
 
 // What is about the bot's own work goes to the notification chats, into a topic if
 // the config names one; what is about persons goes to the admins alone.
 func TestNotificationChats(t *testing.T) {
 	const topic = 45
-	b := newBot(t, onDisk, withMoody)
-	b.world.AddGroup(emulator.Group{ID: forum, Title: "Ops", Forum: true, Members: []int64{admin, user, stranger}})
+	b := newBot(t, onDisk, withMoody, inForum)
 	b.cfg.ChatID.GlobalChatID = []config.Chat{{ID: forum, Topic: topic}, {ID: group}, {ID: user}, {ID: admin}}
 	b.start()
 	boss, p, other := b.person(admin, admin), b.person(user, user), b.person(stranger, stranger)
-	inForum, inGroup := b.person(user, forum), b.person(user, group)
+	inTopic, inGroup := b.person(user, forum), b.person(user, group)
 	boss.expect(boss.says("/back"), "Main menu") // a bot cannot begin to talk to somebody
+	b.person(user, forum).TypeIn(topic, "The bot tells here what is wrong with it.")
 
 	other.expect(other.says("/containers"), "not on this bot's list")
 	boss.lately("Somebody who is on no list")
@@ -28,17 +27,17 @@ func TestNotificationChats(t *testing.T) {
 		p.expect(p.says(trap), "The module server failed")
 	}
 	const off = "The module server failed again and again"
-	for _, chat := range []person{boss, p, inForum, inGroup} {
+	for _, chat := range []person{boss, p, inTopic, inGroup} {
 		chat.lately(off)
 	}
-	for _, chat := range []person{inForum, inGroup} {
+	for _, chat := range []person{inTopic, inGroup} {
 		for _, m := range chat.Messages() {
-			if !strings.Contains(m.Text, off) {
+			if m.From.IsBot && !strings.Contains(m.Text, off) {
 				t.Errorf("a chat is told %q", m.Text)
 			}
 		}
 	}
-	if got := inForum.lately(off).ThreadID; got != topic {
+	if got := inTopic.lately(off).ThreadID; got != topic {
 		t.Errorf("it stands in topic %d", got)
 	}
 	if got := inGroup.lately(off).ThreadID; got != 0 {

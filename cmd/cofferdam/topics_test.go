@@ -103,8 +103,8 @@ func TestWhatIsAskedInATopicIsAnsweredThere(t *testing.T) {
 	if p.Last().Document == nil {
 		t.Error("it is no file")
 	}
-	work := p.saysIn(4, "/uptime")
-	p.in(4, work, "⏳ Working hard")
+	p.TypeIn(4, "/uptime")
+	p.in(4, p.shows("⏳ Working hard"))
 	gate <- struct{}{}
 	p.in(4, p.shows("It worked."))
 	p.tapsUntil(three, "Work", "⏳ Working hard")
