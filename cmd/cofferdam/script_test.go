@@ -262,7 +262,7 @@ func (s *session) shell(args []string) error {
 func (s *session) finish(p *job, what string) error {
 	select {
 	case <-p.ended:
-	case <-timeout():
+	case <-time.After(3 * patience): // all modules may have to be compiled, beside other scripts
 		p.cmd.Process.Kill()
 		<-p.ended
 		return fmt.Errorf("%s did not end\n%s%s", what, &p.stdout, &p.stderr)

@@ -122,7 +122,7 @@ func (s *session) says(args []string) error {
 	person := s.world.Client(user, user)
 	before := person.Last().ID
 	person.Type(args[0])
-	if err := person.Wait(ctx, func([]emulator.Message) bool { return person.Last().ID > before }); err != nil {
+	if err := person.Wait(ctx, func([]emulator.Message) bool { return person.Last().ID > before && !working(person.Last()) }); err != nil {
 		return err
 	}
 	if answer := person.Last().Styled(); !want.MatchString(answer) {
