@@ -133,6 +133,7 @@ func TestChartsOutliveARestart(t *testing.T) {
 }
 
 func TestAChartOfAContainer(t *testing.T) {
+	t.Parallel()
 	c := &clock{}
 	s := newScene(t)
 	busy, hidden := dockertest.Unique("busy"), dockertest.Unique("hidden")

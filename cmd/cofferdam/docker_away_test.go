@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -122,6 +123,7 @@ func (p *proxy) restore() {
 const sentenceWithin = 5 * time.Second
 
 func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, sentence string
 		away           func(*proxy)
@@ -161,6 +163,33 @@ func TestTheEngineGoesAwayAndComesBack(t *testing.T) {
 			b.await("docker.back", 2)
 		})
 	}
+}
+
+// Whatever is asked of an engine that hangs, the sentence comes in time. All is
+// asked at once, each by somebody of their own.
+func TestEveryViewSaysThatTheEngineHangs(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.has(dockertest.Container{Name: s.mark})
+	engine := newProxy(t, s.host, nil)
+	commands := []string{"/docker", "/containers", "/container " + s.mark, "/images", "/quick", "/updates", "/runtime", "/logs", "/manage"}
+	b := startBot(t, engine.in, manyUsers(len(commands)), func(b *bot) {
+		for i := range commands {
+			b.cfg.AccessControl.AllowedAdminsIDs = append(b.cfg.AccessControl.AllowedAdminsIDs, firstOfMany+int64(i))
+		}
+	})
+	ask := func(act func(p person, command string)) {
+		var all sync.WaitGroup
+		for i, command := range commands {
+			all.Go(func() { act(b.person(firstOfMany+int64(i), firstOfMany+int64(i)), command) })
+		}
+		all.Wait()
+	}
+	ask(func(p person, command string) { p.says(command) }) // loads the modules
+	engine.hang()
+	ask(func(p person, command string) {
+		p.soon("Docker does not answer on unix://"+engine.socket, func() emulator.Message { return p.says(command) })
+	})
 }
 
 // soon fails unless an answer with a sentence comes in time, and returns it.

@@ -280,6 +280,7 @@ func remove(t testing.TB, id string) {
 }
 
 func TestAContainersPageHasLiveFigures(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	name := dockertest.Unique("busy")
 	ids := s.has(dockertest.Container{

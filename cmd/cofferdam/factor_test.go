@@ -160,6 +160,7 @@ func (s scene) state(id string) string {
 
 // The main conversation: an admin who was never here before stops a container.
 func TestAnAdminEnrolsAndStopsAContainer(t *testing.T) {
+	t.Parallel()
 	s, c := newScene(t), &clock{}
 	name := dockertest.Unique("web")
 	id := s.has(dockertest.Container{Name: name})[0]

@@ -87,6 +87,7 @@ func (p person) shows(text string) emulator.Message {
 }
 
 func TestOneMessageIsFollowedUp(t *testing.T) {
+	t.Parallel()
 	f := followingTo(3)
 	b := startBot(t, withModule("server", f.module()))
 	p := b.person(user, user)
@@ -148,6 +149,7 @@ func busyServer(gate chan struct{}) sdk.Module {
 }
 
 func TestLongWorkIsShownInPlace(t *testing.T) {
+	t.Parallel()
 	gate := make(chan struct{})
 	b := startBot(t, withModule("server", busyServer(gate)))
 	p := b.person(user, user)
@@ -193,6 +195,7 @@ func TestLongWorkIsShownInPlace(t *testing.T) {
 
 // A stop while it works: nothing goes on saying ⏳, and the next start tells.
 func TestAStopEndsWhatIsShownOfLongWork(t *testing.T) {
+	t.Parallel()
 	gate := make(chan struct{})
 	b := startBot(t, onDisk, withModule("server", sdk.Module{Commands: map[string]sdk.Handler{
 		"uptime": func(host sdk.Host, _ sdk.Request) (sdk.Reply, error) {
@@ -290,6 +293,7 @@ func TestAnExpiredButtonOffersTheViewAnew(t *testing.T) {
 // Flood limits hold for what the host does by itself, and leave room for what the
 // user wants.
 func TestFollowingLeavesRoomInTheLimits(t *testing.T) {
+	t.Parallel()
 	f := followingTo(1_000_000)
 	b := startBot(t, withModule("server", f.module()), func(b *bot) {
 		b.cfg.Telegram.Flood.Chat, b.cfg.Telegram.Flood.Group = 1, 20
@@ -350,6 +354,7 @@ func withGuest(folder string) setup {
 // The same out of the sandbox: what a guest says that it does, and that it wants
 // to go on.
 func TestAGuestSaysWhatItDoesAndGoesOn(t *testing.T) {
+	t.Parallel()
 	b := startBot(t, withGuest("testdata/follower"))
 	p := b.person(user, user)
 	first := p.says("/load")

@@ -64,6 +64,7 @@ func TestHealthNamesWhatIsIll(t *testing.T) {
 
 // Users are told that an engine is away; where it should be is for admins.
 func TestHealthWithoutDocker(t *testing.T) {
+	t.Parallel()
 	s := newScene(t)
 	s.has(dockertest.Container{Name: s.mark})
 	engine := newProxy(t, s.host, nil)

@@ -134,6 +134,7 @@ type killing struct {
 // them, while the process is killed at 200 random moments. Each update is
 // answered or reported, and nothing is done twice.
 func TestKilledTwoHundredTimes(t *testing.T) {
+	t.Parallel()
 	names, made := make([]string, targets), make([]dockertest.Container, targets)
 	for i := range made {
 		names[i] = dockertest.Unique("doomed")

@@ -95,6 +95,7 @@ func TestARenameWaitsForTheCode(t *testing.T) {
 // What is so already says so, and what takes longer than a command may is told,
 // with the way to see how it ends.
 func TestActsThatAreDoneAlreadyAndThatTakeLong(t *testing.T) {
+	t.Parallel()
 	s, c := newScene(t), &clock{}
 	deaf := func(cfg *container.Config, _ *container.HostConfig) { seconds := 9; cfg.StopTimeout = &seconds }
 	name := func(part string) string { return s.mark + "-" + part }

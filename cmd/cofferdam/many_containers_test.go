@@ -216,6 +216,7 @@ func TestManyLookAtOnce(t *testing.T) {
 // An engine on another machine takes connections and says nothing more: that is
 // told within five seconds, in a sentence, and the other engine can be reached.
 func TestARemoteEngineThatFallsSilent(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
