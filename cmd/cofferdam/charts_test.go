@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"image"
 	"image/png"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -40,12 +37,6 @@ func (p person) isPicture(m emulator.Message) image.Image {
 	}
 	if size := img.Bounds().Size(); size != (image.Point{X: 1000, Y: 560}) {
 		p.t.Errorf("a picture of %v", size)
-	}
-	if dir := os.Getenv("COFFERDAM_PICTURES"); dir != "" {
-		name := fmt.Sprintf("%s-%d-%d.png", strings.ReplaceAll(p.t.Name(), "/", "-"), m.ID, m.Edits)
-		if err := os.WriteFile(filepath.Join(dir, name), m.Photo.Bytes, 0o644); err != nil {
-			p.t.Error(err)
-		}
 	}
 	return img
 }
