@@ -55,7 +55,7 @@ func TestHealthNamesWhatIsIll(t *testing.T) {
 	p := startBot(t, s.sees).person(user, user)
 	p.says("/health")
 	m := p.until("🔄 Refresh", "1 unhealthy container: <code>"+s.mark+"-sick</code>.")
-	p.expect(m, "What to do", "Look at their logs.", "1 unhealthy")
+	p.expect(m, "What to do", "Look at its log.", "1 unhealthy")
 	p.expect(p.until("🔄 Refresh", "1 restarting container: <code>"+s.mark+"-loop</code>."), "1 restarting")
 	p.expect(p.taps("🧮 The score"), "−5 ")
 	p.taps("⬅️ Back")

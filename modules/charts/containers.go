@@ -6,6 +6,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
+	layout "github.com/cofferdam-bot/cofferdam/modules/internal/view"
 )
 
 // Bounds of the list.
@@ -37,11 +38,12 @@ func containers(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return away(req, err, append(rows, sdk.Row(at(texts.ChartTryAgain, endpoint, page), back))...)
 	}
-	var keyboard [][]sdk.Button
+	var buttons []sdk.Button
 	for _, c := range found.Containers {
 		v := view{kind: containerKinds[0].name, span: &spans[0], ref: c.ID, host: endpoint, page: page}
-		keyboard = append(keyboard, sdk.Row(v.button(sdk.Label(c.Name), "container")))
+		buttons = append(buttons, v.button(sdk.Label(c.Name), "container"))
 	}
+	keyboard := layout.InRows(buttons)
 	if paging := pagingRow(endpoint, page, pages(found.Total)); len(paging) > 0 {
 		keyboard = append(keyboard, paging)
 	}

@@ -13,8 +13,7 @@ const (
 	maxGroups    = 30
 )
 
-// commandList lists what the user may run, a block for each module, in plain
-// text: Telegram makes commands in it tappable.
+// commandList lists what the user may run, in groups, in plain text: Telegram makes commands in it tappable.
 func commandList(host sdk.Host) ([]sdk.Block, error) {
 	bot, err := host.Bot()
 	if err != nil {
@@ -24,62 +23,73 @@ func commandList(host sdk.Host) ([]sdk.Block, error) {
 		return []sdk.Block{sdk.Text(sdk.Plain(texts.CoreNothing))}, nil
 	}
 	blocks := []sdk.Block{sdk.Heading(texts.CoreCommands)}
-	for i, g := range groups(bot.Commands) {
-		title := groupTitle(g.module)
-		if i == maxGroups {
-			title = sdk.Bold(texts.CoreRest)
-		}
-		blocks = append(blocks, groupBlocks(title, g.commands)...)
+	for _, g := range groups(bot.Commands) {
+		blocks = append(blocks, groupBlocks(g.title, g.commands)...)
 	}
 	return blocks, nil
 }
 
-// group are the commands of one module.
+// group are commands under one title.
 type group struct {
-	module   string
+	title    sdk.Span
 	commands []abi.BotCommand
 }
 
-// groups gathers commands by module, in the order in which modules come first.
-// What is beyond the bound shares the last one.
+// groups gathers the commands of modules that came with the bot by what they are
+// about, then those of other modules by module, and last the host's own. What is
+// beyond the bound shares a group.
 func groups(commands []abi.BotCommand) []group {
-	var all []group
-	place := map[string]int{}
+	byModule := map[string][]abi.BotCommand{}
+	var modules []string // in the order in which they come first
 	for _, c := range commands {
-		i, known := place[c.Module]
-		if !known {
-			if len(all) <= maxGroups {
-				all = append(all, group{module: c.Module})
-			}
-			i = len(all) - 1
-			place[c.Module] = i
+		if byModule[c.Module] == nil {
+			modules = append(modules, c.Module)
 		}
-		all[i].commands = append(all[i].commands, c)
+		byModule[c.Module] = append(byModule[c.Module], c)
 	}
+	var all []group
+	take := func(title sdk.Span, modules ...string) {
+		g := group{title: title}
+		for _, m := range modules {
+			g.commands = append(g.commands, byModule[m]...)
+			delete(byModule, m)
+		}
+		if len(g.commands) > 0 {
+			all = append(all, g)
+		}
+	}
+	for _, g := range texts.CoreGroups {
+		take(sdk.Bold(g.Title), g.Modules...)
+	}
+	host := byModule[""]
+	delete(byModule, "")
+	var rest []string
+	for _, m := range modules {
+		if len(all) < maxGroups {
+			take(sdk.Code(sdk.Line(m, 40)), m)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	take(sdk.Bold(texts.CoreRest), rest...)
+	byModule[""] = host
+	take(sdk.Bold(texts.CoreOfTheHost), "")
 	return all
 }
 
-// groupTitle names a module that came with the bot by what it is about, and
-// another by its own name.
-func groupTitle(module string) sdk.Span {
-	if module == "" {
-		return sdk.Bold(texts.CoreOfTheHost)
-	}
-	if title := texts.CoreGroup(module); title != "" {
-		return sdk.Bold(title)
-	}
-	return sdk.Code(sdk.Line(module, 40))
-}
-
 func groupBlocks(title sdk.Span, commands []abi.BotCommand) (blocks []sdk.Block) {
-	spans, text := []sdk.Span{title}, ""
+	blocks = []sdk.Block{sdk.HeadingOf(title)}
+	text := ""
 	for _, c := range commands {
-		line := "\n" + texts.CoreCommandLine(c.Name, c.Description)
-		if len(text)+len(line) > maxListBytes {
-			blocks = append(blocks, sdk.Text(append(spans, sdk.Plain(text))...))
-			spans, text, line = nil, "", line[1:]
+		line := texts.CoreCommandLine(c.Name, c.Description)
+		switch {
+		case len(text)+len(line) > maxListBytes:
+			blocks = append(blocks, sdk.Text(sdk.Plain(text)))
+			text = ""
+		case text != "":
+			text += "\n"
 		}
 		text += line
 	}
-	return append(blocks, sdk.Text(append(spans, sdk.Plain(text))...))
+	return append(blocks, sdk.Text(sdk.Plain(text)))
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,8 +56,28 @@ func TestManyModulesShareTheLastGroup(t *testing.T) {
 	}
 	reply := run(t, answering(info), sdk.Request{Command: "help"})
 	golden.Fits(t, Module(), reply)
-	last := reply.Blocks[len(reply.Blocks)-1].Spans
-	if len(reply.Blocks) != 1+maxGroups+1 || last[0].Text != "More" || strings.Count(last[1].Text, "\n/") != 2*maxGroups {
-		t.Errorf("%d blocks, the last is %+v", len(reply.Blocks), last)
+	blocks := reply.Blocks // a heading, then one and a list for each group
+	title, last := blocks[len(blocks)-2].Spans[0].Text, blocks[len(blocks)-1].Spans[0].Text
+	if len(blocks) != 1+2*(maxGroups+1) || title != "More" || strings.Count("\n"+last, "\n/") != 2*maxGroups {
+		t.Errorf("%d blocks, the last is %s: %s", len(blocks), title, last)
+	}
+}
+
+// TestGroupsStandInTheirOrder: what is about one thing stands together, and the
+// host's own commands last.
+func TestGroupsStandInTheirOrder(t *testing.T) {
+	var commands []abi.BotCommand
+	for _, m := range []string{"core", "", "charts", "containers", "logs", "mine", "quick", "server"} {
+		commands = append(commands, abi.BotCommand{Name: "of" + m, Module: m})
+	}
+	var got []string
+	for _, g := range groups(commands) {
+		for _, c := range g.commands {
+			got = append(got, g.title.Text+": "+c.Module)
+		}
+	}
+	want := []string{"At a glance: quick", "Machine: server", "Machine: charts", "Docker: containers", "Docker: logs", "The bot: core", "mine: mine", "Your second factor: "}
+	if !slices.Equal(got, want) {
+		t.Errorf("the groups are %q, want %q", got, want)
 	}
 }

@@ -220,7 +220,11 @@ func ofContainers(all []workload) (found []concern) {
 			}
 			points := min(sick*len(s.names), left) // what costs nothing any more is told as well
 			left -= points
-			found = append(found, concern{points, sickNames(s.word, s.names), texts.HealthAdviseSick, toContainers})
+			advice := texts.HealthAdviseSick
+			if len(s.names) == 1 {
+				advice = texts.HealthAdviseSickOne
+			}
+			found = append(found, concern{points, sickNames(s.word, s.names), advice, toContainers})
 		}
 	}
 	return found

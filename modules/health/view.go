@@ -20,7 +20,7 @@ func todo(f facts, wrong []concern) []sdk.Block {
 	case len(wrong) == 0:
 		return []sdk.Block{sdk.Text(sdk.Plain(texts.HealthAllWell))}
 	}
-	return []sdk.Block{sdk.Text(sdk.Bold(texts.HealthWhatToDo)), lines(wrong, maxTodo, func(i int, c concern) (lead, tail string) {
+	return []sdk.Block{sdk.Heading(texts.HealthWhatToDo), lines(wrong, maxTodo, func(i int, c concern) (lead, tail string) {
 		return strconv.Itoa(i+1) + ". ", " " + c.advice
 	})}
 }
@@ -89,7 +89,7 @@ func partDetail(c abi.Component) string { return sdk.Line(c.Detail, 400) }
 func partField(c abi.Component) sdk.Field {
 	field := sdk.Is(texts.HealthMark(c.State)+" "+partName(c), sdk.Plain(partDetail(c)))
 	if c.Since > 0 {
-		field.Value = append(field.Value, sdk.Plain(" ("), sdk.Ago(c.Since), sdk.Plain(")"))
+		field.Value = append(field.Value, sdk.Plain(texts.HealthBegan), sdk.Ago(c.Since), sdk.Plain("."))
 	}
 	return field
 }
@@ -217,7 +217,7 @@ func scoreView(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 //
 //go:noinline
 func section(blocks []sdk.Block, title string, fields []sdk.Field) []sdk.Block {
-	return append(blocks, sdk.Text(sdk.Bold(title)), sdk.Fields(fields...))
+	return append(blocks, sdk.Heading(title), sdk.Fields(fields...))
 }
 
 // page is a view: its blocks, when it was made, and its buttons.

@@ -2,12 +2,12 @@ package images
 
 import (
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/place"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/view"
 )
 
 const perPage = 10
@@ -141,28 +141,17 @@ func listKeyboard(found abi.ImageList, hosts []string, p place.Place) [][]sdk.Bu
 	return append(keyboard, sdk.Row(p.Button(texts.Refresh, "list"), leave))
 }
 
-// shortLabel is how many characters fit on half the width of a phone.
-const shortLabel = 18
-
 // imageRows has a button for each image, two short ones in a row.
-func imageRows(images []abi.Image, p place.Place) (rows [][]sdk.Button) {
-	room := false
+func imageRows(images []abi.Image, p place.Place) [][]sdk.Button {
+	var buttons []sdk.Button
 	for _, i := range images {
 		name := nameOf(i)
 		if name == "" {
 			name = shortID(i.ID)
 		}
-		label := sdk.Label(mark(i) + " " + name)
-		b := p.Button(label, "show", "id", i.ID)
-		short := utf8.RuneCountInString(label) <= shortLabel
-		if short && room {
-			rows[len(rows)-1] = append(rows[len(rows)-1], b)
-			room = false
-			continue
-		}
-		rows, room = append(rows, sdk.Row(b)), short
+		buttons = append(buttons, p.Button(sdk.Label(mark(i)+" "+name), "show", "id", i.ID))
 	}
-	return rows
+	return view.InRows(buttons)
 }
 
 func bytes(n int64) string { return sdk.Bytes(uint64(max(n, 0))) }

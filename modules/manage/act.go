@@ -60,7 +60,7 @@ func (a act) handle(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	done, err := a.do(host, abi.ContainerRef{Host: p.host, ID: id})
 	if err != nil {
 		// Not "try again": first look how it is.
-		return away(req, err, ways(p, id))
+		return away(req, err, around(p, id), sdk.Row(toContainers))
 	}
 	state := done.State
 	if state == "" {

@@ -6,6 +6,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
+	layout "github.com/cofferdam-bot/cofferdam/modules/internal/view"
 )
 
 const perPage = 10
@@ -21,10 +22,11 @@ func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		again := sdk.Row(p.button(texts.ManageTryAgain, "list"), toContainers)
 		return away(req, err, append(hostRows(hosts, p), again)...)
 	}
-	keyboard := [][]sdk.Button{}
+	var buttons []sdk.Button
 	for _, c := range found.Containers {
-		keyboard = append(keyboard, sdk.Row(p.button(sdk.Label(mark(c.State)+" "+c.Name), "show", "id", c.ID)))
+		buttons = append(buttons, p.button(sdk.Label(mark(c.State)+" "+c.Name), "show", "id", c.ID))
 	}
+	keyboard := layout.InRows(buttons)
 	last := pages(found.Total)
 	if row := paging(p, last); len(row) > 0 {
 		keyboard = append(keyboard, row)

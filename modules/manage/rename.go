@@ -45,7 +45,7 @@ func renaming(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}
 	c, err := host.Container(abi.ContainerRef{Host: p.host, ID: id})
 	if err != nil {
-		return away(req, err, ways(p, id))
+		return away(req, err, around(p, id), sdk.Row(toContainers))
 	}
 	typed := "/rename " + c.Name
 	if p.host != "" {

@@ -45,16 +45,16 @@ func view(req sdk.Request, p place, id, name, state string, body ...sdk.Block) s
 	blocks := []sdk.Block{sdk.HeadingOf(sdk.Plain(mark(state)+" "), sdk.Code(sdk.Line(name, maxName)))}
 	return sdk.Reply{
 		Blocks:   append(append(blocks, body...), sdk.AsOf(req)),
-		Keyboard: append(append(fitting(p, id, name, state), naming(p, id, state)...), ways(p, id)),
+		Keyboard: append(append(fitting(p, id, name, state), last(p, id, state)...), around(p, id)),
 	}
 }
 
-// naming offers another name to what is not on its way out.
-func naming(p place, id, state string) [][]sdk.Button {
+// last offers another name to what is not on its way out, and the containers.
+func last(p place, id, state string) [][]sdk.Button {
 	if state == "" || state == "removing" {
-		return nil
+		return [][]sdk.Button{sdk.Row(toContainers)}
 	}
-	return [][]sdk.Button{sdk.Row(p.button(texts.ManageRename.Label, "rename", "id", id))}
+	return [][]sdk.Button{sdk.Row(p.button(texts.ManageRename.Label, "rename", "id", id), toContainers)}
 }
 
 // hostField names the endpoint, where there may be several.
@@ -65,7 +65,7 @@ func hostField(p place) []sdk.Field {
 	return []sdk.Field{sdk.Is(texts.ManageHost, sdk.Code(p.host))}
 }
 
-// ways lead on from a container's page.
-func ways(p place, id string) []sdk.Button {
-	return sdk.Row(p.button(texts.Refresh, "show", "id", id), p.back(), toContainers)
+// around are a page's refresh and its way back.
+func around(p place, id string) []sdk.Button {
+	return sdk.Row(p.button(texts.Refresh, "show", "id", id), p.back())
 }

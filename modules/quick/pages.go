@@ -30,7 +30,7 @@ func overview(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 			sdk.Is(texts.QuickBooted, sdk.Time(machine.BootTime), sdk.Plain(", "), sdk.Ago(machine.BootTime)),
 			sdk.Is(texts.QuickCores, sdk.Plain(count(machine.CPUs))),
 		),
-		sdk.Text(sdk.Bold(texts.QuickProcesses)),
+		sdk.Heading(texts.QuickProcesses),
 		sdk.Fields(processStates(host)...),
 	}
 	return page(req, machine, below("quick_overview"), blocks...), nil
@@ -100,7 +100,7 @@ func cpu(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 
 // busiest lists the five processes that use most of something.
 func busiest(host sdk.Host, by string) []sdk.Block {
-	heading := sdk.Text(sdk.Bold(texts.QuickBusiest))
+	heading := sdk.Heading(texts.QuickBusiest)
 	info, err := host.Processes(abi.ProcessQuery{By: by, Count: 5})
 	if err != nil {
 		return []sdk.Block{heading, sdk.Text(sdk.Italic(sdk.MessageOf(err)))}

@@ -38,8 +38,8 @@ func quick(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}
 	keyboard := [][]sdk.Button{
 		sdk.Row(sdk.Do(texts.QuickOverview, "quick_overview"), sdk.Do(texts.QuickMemory, "quick_memory")),
-		sdk.Row(sdk.Do(texts.QuickTemperature, "quick_temperature"), sdk.Do(texts.QuickCPU, "quick_cpu"), sdk.Do(texts.QuickDisk, "quick_disk")),
-		sdk.Row(sdk.Run(texts.Refresh, "quick")),
+		sdk.Row(sdk.Do(texts.QuickTemperature, "quick_temperature"), sdk.Do(texts.QuickCPU, "quick_cpu")),
+		sdk.Row(sdk.Do(texts.QuickDisk, "quick_disk"), sdk.Run(texts.Refresh, "quick")),
 	}
 	return page(req, machine, keyboard, blocks...), nil
 }

@@ -123,7 +123,11 @@ func (s sight) show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}[s.view]
 	c, err := make(host, req)
 	if err != nil {
-		return place.Away(req, err, s.ways(texts.RuntimeTryAgain)...)
+		rows := s.ways(texts.RuntimeTryAgain)
+		if sdk.CodeOf(err) == abi.NotFound {
+			rows = rows[len(rows)-1:] // of nothing there are no other views
+		}
+		return place.Away(req, err, rows...)
 	}
 	s.part = c.part
 	rows := s.ways(texts.Refresh)
@@ -143,7 +147,7 @@ func (s sight) ways(again string) [][]sdk.Button {
 			others = append(others, s.of(name).button(label, "show"))
 		}
 	}
-	return [][]sdk.Button{others, sdk.Row(s.button(again, "show"), s.Back(texts.Back, "list", "view", s.view))}
+	return [][]sdk.Button{others[:2], others[2:], sdk.Row(s.button(again, "show"), s.Back(texts.Back, "list", "view", s.view))}
 }
 
 // content is what a view says, and which of how many pages that is.

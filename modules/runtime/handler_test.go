@@ -193,7 +193,7 @@ func TestEachViewLeadsToTheOthers(t *testing.T) {
 func TestWhatIsPickedIsWhatWasAskedFor(t *testing.T) {
 	for _, view := range views {
 		e := holding(3)
-		b := handle(t, e, typing(view, "@edge")).Keyboard[1][0]
+		b := handle(t, e, typing(view, "@edge")).Keyboard[0][1]
 		reply := handle(t, e, private(sdk.Request{Action: b.Action, Args: b.Args, Time: noon}))
 		_, heading := reply.Blocks[0].Spans[0].Text, b.Args["view"]
 		if heading != view || len(e.asked) != 1 || !strings.HasSuffix(e.asked[0], id(1)+"@edge") {

@@ -5,6 +5,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/place"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/view"
 )
 
 const perPage = 10
@@ -26,12 +27,13 @@ func (s sight) list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		again := sdk.Row(s.button(texts.RuntimeTryAgain, "list"), leave)
 		return place.Away(req, err, append(s.HostRows(hosts, "list", "view", s.view), again)...)
 	}
-	keyboard := [][]sdk.Button{}
+	var buttons []sdk.Button
 	for _, c := range found.Containers {
 		one := s
 		one.ref = c.ID
-		keyboard = append(keyboard, sdk.Row(one.button(sdk.Label(place.Mark(c)+" "+c.Name), "show")))
+		buttons = append(buttons, one.button(sdk.Label(place.Mark(c)+" "+c.Name), "show"))
 	}
+	keyboard := view.InRows(buttons)
 	last := place.Pages(found.Total, perPage)
 	paging := place.Paging(s.Page, last, func(label string, page int) sdk.Button {
 		return s.At(page).Button(label, "list", "view", s.view)

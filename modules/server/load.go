@@ -34,7 +34,7 @@ func loadBlocks(machine abi.HostInfo) []sdk.Block {
 	}
 	return []sdk.Block{
 		sdk.Bars(bar(texts.ServerOneMinute, machine.Load1), bar(texts.ServerFiveMinutes, machine.Load5), bar(texts.ServerFifteenMinutes, machine.Load15)),
-		sdk.Text(sdk.Bold(texts.ServerPerCore), sdk.Plain(texts.ServerCoreCount(machine.CPUs))),
+		sdk.Heading(texts.ServerPerCore + texts.ServerCoreCount(machine.CPUs)),
 		sdk.Fields(
 			sdk.Is(texts.ServerOneMinute, window(machine.Load1)),
 			sdk.Is(texts.ServerFiveMinutes, window(machine.Load5)),
@@ -52,7 +52,7 @@ func waited(host sdk.Host) []sdk.Block {
 	}
 	line := func(name string, p abi.Pressure) sdk.Field { return sdk.Is(name, sdk.Plain(sdk.Percent(p.Some60))) }
 	return []sdk.Block{
-		sdk.Text(sdk.Bold(texts.ServerWaited)),
+		sdk.Heading(texts.ServerWaited),
 		sdk.Fields(line(texts.ServerWaitedCPU, info.CPU), line(texts.ServerWaitedMemory, info.Memory), line(texts.ServerWaitedIO, info.IO)),
 	}
 }

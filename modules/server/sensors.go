@@ -34,7 +34,7 @@ func sensorBlocks(info abi.SensorInfo, p view.Pages) (blocks []sdk.Block) {
 		temperatures = append(temperatures, sdk.Is(sdk.Line(t.Name, 40), sdk.Plain(warning(t)+texts.ServerDegrees(t.Current, t.High, t.Critical))))
 	}
 	if len(temperatures) > 0 {
-		blocks = append(blocks, sdk.Text(sdk.Bold(texts.ServerTemperatures)), sdk.Fields(temperatures...))
+		blocks = append(blocks, sdk.Heading(texts.ServerTemperatures), sdk.Fields(temperatures...))
 	}
 	if p.Number == p.Last {
 		for _, f := range info.Fans[:min(len(info.Fans), maxFans)] {
@@ -42,7 +42,7 @@ func sensorBlocks(info abi.SensorInfo, p view.Pages) (blocks []sdk.Block) {
 		}
 	}
 	if len(fans) > 0 {
-		blocks = append(blocks, sdk.Text(sdk.Bold(texts.ServerFans)), sdk.Fields(fans...))
+		blocks = append(blocks, sdk.Heading(texts.ServerFans), sdk.Fields(fans...))
 	}
 	return blocks
 }

@@ -36,7 +36,7 @@ func checkRef(ref string) error {
 	return nil
 }
 
-var errBadRef = fail(abi.Invalid, "That is neither a container's full id nor its name.", nil)
+var errBadRef = fail(abi.Invalid, "That is neither a container's full id nor its name. /containers lists them.", nil)
 
 func alphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'

@@ -151,7 +151,7 @@ func TestAnAnswerFromBeforeAChangeIsNotKept(t *testing.T) {
 // each caller's scope is held against it.
 func TestTheListOfOneIsNotTheListOfAnother(t *testing.T) {
 	f := newFake(map[string]http.HandlerFunc{"/containers/json": body(`[
-		{"Id":"` + idA + `","Names":["/web"],"Image":"nginx","ImageID":imageOne,"State":"running","Status":"Up 1 second","Created":1},
+		{"Id":"` + idA + `","Names":["/web"],"Image":"nginx","ImageID":"` + imageOne + `","State":"running","Status":"Up 1 second","Created":1},
 		{"Id":"` + idB + `","Names":["/db"],"Image":"postgres","ImageID":"sha256:2","State":"exited","Status":"Exited (0)","Created":1}]`)})
 	c := newClientWith(t, Config{Hosts: []string{f.serve(t)}, Fresh: time.Hour})
 	list := func(q abi.ContainerQuery, keep Keep) (names []string, total int) {

@@ -56,6 +56,7 @@ func TestBlocksBecomeTextWithEntities(t *testing.T) {
 		want   string
 	}{
 		{"a heading stands close to its text", []abi.Block{text("heading", plain("CPU")), text("text", plain("calm"))}, "[bold|CPU]\ncalm"},
+		{"headings stand apart", []abi.Block{text("heading", plain("Health")), text("heading", plain("What to do"))}, "[bold|Health]\n\n[bold|What to do]"},
 		{"paragraphs stand apart", []abi.Block{text("text", plain("a")), text("text", plain("b"))}, "a\n\nb"},
 		{"markup is only text", []abi.Block{text("text", plain("<b>_x_</b> &amp; *y*"))}, "<b>_x_</b> &amp; *y*"},
 		{"emoji count twice", []abi.Block{text("text", plain("🐳 "), abi.Span{Text: "web", Style: "code"}, plain(" up"))}, "🐳 [code|web] up"},

@@ -42,7 +42,7 @@ func pack(pieces []piece, in room) []piece {
 
 func join(a, b piece, limit int) (piece, bool) {
 	gap := "\n\n"
-	if a.heading {
+	if a.heading && !b.heading { // what it is over
 		gap = "\n"
 	}
 	if a.length+len(gap)+b.length > limit-units(cutNotice) {

@@ -55,36 +55,16 @@ const (
 // CoreHelloTo greets somebody by name.
 func CoreHelloTo(name string) string { return "👋 Hello, " + sdk.Line(name, 64) + "!" }
 
-// CoreGroup is the title over the commands of a module that comes with the bot;
-// "" for another's.
-func CoreGroup(module string) string {
-	switch module {
-	case "core":
-		return "The bot"
-	case "health":
-		return "Health"
-	case "quick":
-		return "At a glance"
-	case "server":
-		return "Machine"
-	case "devices":
-		return "Disks, network, sensors"
-	case "charts":
-		return "Charts"
-	case "containers":
-		return "Docker"
-	case "manage":
-		return "Start, stop, restart"
-	case "logs":
-		return "Logs"
-	case "runtime":
-		return "Inside containers"
-	case "images":
-		return "Images"
-	case "updates":
-		return "Image updates"
-	}
-	return ""
+// CoreGroups are the titles over commands of modules that come with the bot, in
+// their order, and the modules in theirs.
+var CoreGroups = []struct {
+	Title   string
+	Modules []string
+}{
+	{"At a glance", []string{"quick", "health"}},
+	{"Machine", []string{"server", "devices", "charts"}},
+	{"Docker", []string{"containers", "images", "updates", "logs", "manage", "runtime"}},
+	{"The bot", []string{"core"}},
 }
 
 // CoreCommandLine is a command in a list; Telegram makes it tappable.
@@ -146,7 +126,7 @@ func CoreCalls(calls, hostCalls, traps, limits, timeouts int64) string {
 func CoreTaken(ms int64, memory, fuel, mostFuel uint64, exchanged int64) string {
 	text := sdk.Decimal(float64(ms)/1000, 1) + " s in all, " + sdk.Bytes(memory) + " of memory at most"
 	if fuel > 0 {
-		text += ", " + strconv.FormatUint(fuel, 10) + " units of fuel, " + strconv.FormatUint(mostFuel, 10) + " at most"
+		text += ", " + DevicesNumber(fuel) + " units of fuel, " + DevicesNumber(mostFuel) + " at most"
 	}
 	if exchanged > 0 {
 		text += ", " + sdk.Bytes(uint64(exchanged)) + " exchanged"

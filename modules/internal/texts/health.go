@@ -20,6 +20,7 @@ const (
 	HealthWell         = "✅ Well"
 	HealthNoParts      = "No part of the bot says how it does."
 	HealthSilent       = "the engine does not answer"
+	HealthBegan        = " This began "
 
 	HealthParts = "🔎 Parts of the bot"
 	HealthScore = "🧮 The score"
@@ -61,6 +62,7 @@ const (
 	HealthAdviseMemWait = "The machine needs more memory, or fewer containers."
 	HealthAdviseIOWait  = "See which containers read and write most."
 	HealthAdviseSick    = "Look at their logs."
+	HealthAdviseSickOne = "Look at its log."
 )
 
 // HealthMark is a state at a glance: ok, warn, or anything worse.
