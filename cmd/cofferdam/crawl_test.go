@@ -1,30 +1,26 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/docker/dockertest"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 )
 
 // TestEverythingThatCanBeReached walks through the whole bot, once as a user
-// and once as an admin, and then lets a stranger try all that they found.
+// and once as an admin with a session, and then lets a stranger try all that they
+// found. The engine has containers of all sorts.
 func TestEverythingThatCanBeReached(t *testing.T) {
-	s := newScene(t)
-	// Names that differ in their numbers only make views of one kind.
-	made := func(state dockertest.State, args ...string) dockertest.Container {
-		return dockertest.Container{Name: dockertest.Unique("crawled"), State: state, Args: args}
-	}
-	containers := []dockertest.Container{made(dockertest.Running), made(dockertest.Paused), made(dockertest.Exited, "exit", "2")}
-	for range 18 {
-		containers = append(containers, made(dockertest.Created))
-	}
-	s.has(containers...)
-	b := newBot(t, s.only)
+	s, c := newScene(t), &clock{}
+	animals := zoo()
+	s.has(animals...)
+	b := newBot(t, s.everything, onDisk, c.setup)
 	for _, id := range []int64{user, admin} {
 		// Telegram takes a menu of commands only for a chat that there is.
 		b.world.Client(id, id).Type("/start")
@@ -34,17 +30,22 @@ func TestEverythingThatCanBeReached(t *testing.T) {
 		p := b.person(id, id)
 		p.await(func([]emulator.Message) bool { return p.Last().ID > 0 })
 	}
-	for name, id := range map[string]int64{"user": user, "admin": admin} {
-		c := newCrawler(b, b.person(id, id))
-		c.keyboards()
-		c.commands(b.world.Commands(id, id))
-		c.views()
-		c.check()
-		t.Logf("%s: %d keyboards, %d kinds of views, %d buttons tapped", name, len(c.boards), len(c.leads), len(c.tapped))
-		if acts := id == admin; acts != (c.gated > 0) {
-			t.Errorf("%s: %d buttons that act", name, c.gated)
+	boss := newCrawler(b, admin)
+	boss.clock, boss.phone = c, b.enrols(boss.person, c)
+	for name, crawler := range map[string]*crawler{"user": newCrawler(b, user), "admin": boss} {
+		crawler.keyboards()
+		crawler.commands(b.world.Commands(crawler.id, crawler.id))
+		crawler.animals(animals)
+		crawler.views()
+		crawler.check()
+		t.Logf("%s: %d keyboards, %d kinds of views, %d buttons tapped, %d questions", name,
+			len(crawler.boards), len(crawler.leads), len(crawler.tapped), len(crawler.asked))
+		crawler.triedByStrangers(9_000_000_000 + crawler.id*10_000)
+	}
+	for _, verb := range []string{"Stop", "Restart", "Kill", "Remove"} {
+		if !boss.asked[verb] {
+			t.Errorf("no button asked whether to %s anything", verb)
 		}
-		c.triedByStrangers(9_000_000_000 + id*10_000)
 	}
 	b.tapsOfAStrangerInTheGroup()
 	b.noCallWasRefused()
@@ -55,13 +56,23 @@ func TestEverythingThatCanBeReached(t *testing.T) {
 type crawler struct {
 	person
 	b      *bot
+	id     int64
+	clock  *clock              // nil: the person has no second factor
+	phone  authenticator       // of an admin
 	boards map[string]board    // reply keyboards
 	texts  []string            // that were sent
 	roots  map[string]bool     // first lines of the views that texts open
 	leads  map[string][]string // from a view to those that its buttons open
 	tapped []string            // callback data
-	gated  int                 // buttons that need a second factor
-	queue  []emulator.Message  // views with buttons that are still to be tapped
+	asked  map[string]bool     // what had to be confirmed, and was first not
+	queue  []view              // with buttons that are still to be tapped
+}
+
+// view is a view with the way to it: the text that opens the first, and the
+// labels of buttons.
+type view struct {
+	emulator.Message
+	way []string
 }
 
 // board is a reply keyboard: how to get there from /start, and where its
@@ -73,23 +84,34 @@ type board struct {
 
 // maxViews is far above what there is: a bot that always has another view
 // would keep the crawler for ever.
-const maxViews = 150
+const maxViews = 300
 
-func newCrawler(b *bot, p person) *crawler {
-	return &crawler{person: p, b: b, boards: map[string]board{}, roots: map[string]bool{}, leads: map[string][]string{}}
+func newCrawler(b *bot, id int64) *crawler {
+	return &crawler{
+		person: b.person(id, id), b: b, id: id, boards: map[string]board{}, roots: map[string]bool{}, leads: map[string][]string{}, asked: map[string]bool{},
+	}
 }
 
-var digits = regexp.MustCompile(`[0-9]+`)
+var (
+	digits   = regexp.MustCompile(`[0-9]+`)
+	spans    = regexp.MustCompile(`last (# )?(hour|day)s?`)
+	underWay = regexp.MustCompile(`^⏳ .*… [0-9]+ s$`)
+	question = regexp.MustCompile(`^(?:.{0,8} )?(Stop|Restart|Kill|Remove) \S+\?`)
+	names    = regexp.MustCompile(`[A-Za-z][A-Za-z_.-]*-[0-9]+-[0-9]+`) // of dockertest.Unique
+)
 
-// kind tells views apart: by the first line and the buttons, with no regard to
-// numbers.
-func kind(m emulator.Message) string {
-	return digits.ReplaceAllString(fmt.Sprintf("%s %q", headline(m), m.Labels()), "#")
+// alike makes one of what differs in numbers, names and ticks only.
+func alike(text string) string {
+	text = digits.ReplaceAllString(names.ReplaceAllString(text, "NAME"), "#")
+	return spans.ReplaceAllString(strings.ReplaceAll(text, "✅ ", ""), "span")
 }
+
+// kind tells views apart: by the first line and the buttons.
+func kind(m emulator.Message) string { return alike(fmt.Sprintf("%s %q", headline(m), m.Labels())) }
 
 func headline(m emulator.Message) string {
 	line, _, _ := strings.Cut(m.Text, "\n")
-	return digits.ReplaceAllString(line, "#")
+	return alike(line)
 }
 
 // keyboards presses every button of every reply keyboard.
@@ -133,14 +155,27 @@ func (c *crawler) commands(menu []emulator.BotCommand) {
 	}
 }
 
+// animals opens all that is shown of each container by its name.
+func (c *crawler) animals(all []dockertest.Container) {
+	texts := []string{"/container", "/chart container"}
+	if c.clock != nil {
+		texts = append(texts, "/manage", "/logs", "/runtime", "/volumes", "/networks", "/environment")
+	}
+	for _, animal := range all {
+		for _, text := range texts {
+			c.opened(text+" "+animal.Name, c.asks(text+" "+animal.Name))
+		}
+	}
+}
+
 // opened notes a view that a text opened.
 func (c *crawler) opened(text string, m emulator.Message) {
 	c.texts = append(c.texts, text)
 	c.roots[headline(m)] = true
-	c.arrive(m)
+	c.arrive(m, []string{text})
 }
 
-func (c *crawler) arrive(m emulator.Message) {
+func (c *crawler) arrive(m emulator.Message, way []string) {
 	if len(m.Inline) == 0 && len(c.Keyboard()) == 0 {
 		c.t.Errorf("a dead end:\n%s", m.Styled())
 	}
@@ -148,23 +183,44 @@ func (c *crawler) arrive(m emulator.Message) {
 		return
 	}
 	c.leads[kind(m)] = []string{}
-	c.queue = append(c.queue, m)
+	c.queue = append(c.queue, view{m, way})
 }
 
 // views taps every button of every view. A button stays good when its view has
-// been replaced, so there is no need to go back first.
+// been replaced, so there is no need to go back first, unless its message is
+// gone: a picture makes room for a text so.
 func (c *crawler) views() {
 	for ; len(c.queue) > 0 && len(c.leads) < maxViews; c.queue = c.queue[1:] {
-		view := c.queue[0]
-		for _, b := range slices.Concat(view.Inline...) {
-			m := c.taps(view.ID, b)
-			c.leads[kind(view)] = append(c.leads[kind(view)], kind(m))
-			c.arrive(m)
+		here := c.queue[0]
+		for n, label := range slices.Concat(here.Labels()...) {
+			if c.message(here.ID).Deleted && !c.reopens(&here) {
+				break
+			}
+			m := c.taps(here.ID, slices.Concat(here.Inline...)[n])
+			c.leads[kind(here.Message)] = append(c.leads[kind(here.Message)], kind(m))
+			c.arrive(m, append(slices.Clone(here.way), label))
 		}
 	}
 	if len(c.queue) > 0 {
 		c.t.Errorf("there are more than %d kinds of views", maxViews)
 	}
+}
+
+// reopens goes the way to a view once more. What was done meanwhile may have
+// changed it.
+func (c *crawler) reopens(v *view) bool {
+	was := kind(v.Message)
+	m := c.asks(v.way[0])
+	for _, label := range v.way[1:] {
+		buttons := slices.Concat(m.Inline...)
+		n := slices.IndexFunc(buttons, func(b emulator.Button) bool { return alike(b.Text) == alike(label) })
+		if n < 0 {
+			return false
+		}
+		m = c.taps(m.ID, buttons[n])
+	}
+	v.Message = m
+	return kind(m) == was
 }
 
 // taps returns the view that a button opens: the message edited, or a new one.
@@ -173,22 +229,81 @@ func (c *crawler) taps(id int, b emulator.Button) emulator.Message {
 		c.t.Errorf("the button %q has callback data of %d bytes", b.Text, len(b.Data))
 	}
 	c.tapped = append(c.tapped, b.Data)
-	before, last := c.message(id), c.Last().ID
-	if answer := c.answer(c.TapData(id, b.Data)); answer.Text != "" {
-		c.t.Errorf("tapping %q was answered with %q", b.Text, answer.Text)
-	}
-	c.await(func([]emulator.Message) bool { return c.message(id).Edits > before.Edits || c.Last().ID > last })
-	if strings.Contains(c.Last().Text, "A code, please") {
-		// The crawler has none, so that it changes nothing on the engine.
-		c.gated++
-	}
-	if now := c.message(id); now.Edits > before.Edits {
-		if len(now.Inline) == 0 {
-			c.t.Errorf("%q leads into a dead end:\n%s", b.Text, now.Styled())
+	before := c.message(id)
+	m := c.leadsOn(fmt.Sprintf("%q in\n%s", b.Text, before.Styled()), id, before.Edits, func() {
+		if answer := c.answer(c.TapData(id, b.Data)); answer.Text != "" {
+			c.t.Errorf("tapping %q was answered with %q", b.Text, answer.Text)
 		}
-		return now
+	})
+	if found := question.FindStringSubmatch(m.Text); found != nil {
+		return c.decides(found[1], id, b, m)
 	}
-	return c.Last()
+	if len(m.Inline) == 0 && m.ID == id {
+		c.t.Errorf("%q leads into a dead end:\n%s", b.Text, m.Styled())
+	}
+	return m
+}
+
+// decides answers the question whether to do something: the first time with no,
+// and then with yes.
+func (c *crawler) decides(verb string, id int, b emulator.Button, m emulator.Message) emulator.Message {
+	yes, no := m.Inline[0][0], m.Inline[0][1]
+	if !c.asked[verb] {
+		c.asked[verb] = true
+		c.answer(c.TapData(m.ID, no.Data))
+		c.await(func([]emulator.Message) bool { return c.message(m.ID).Deleted })
+		return c.taps(id, b)
+	}
+	edits := c.message(id).Edits
+	return c.leadsOn(yes.Text, id, edits, func() { c.answer(c.TapData(m.ID, yes.Data)) })
+}
+
+// asks returns what a text leads to.
+func (c *crawler) asks(text string) emulator.Message {
+	return c.leadsOn(text, 0, 0, func() { c.Type(text) })
+}
+
+// leadsOn returns what an act leads to: a message edited more often than that, or
+// a new one. If it leads to the question for a code, that is answered first.
+func (c *crawler) leadsOn(doing string, id, edits int, act func()) emulator.Message {
+	last := c.Last().ID
+	act()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		var found emulator.Message
+		err := c.Wait(ctx, func(all []emulator.Message) bool {
+			for _, m := range slices.Backward(all) {
+				switch {
+				case m.ID > last && m.From.IsBot && !m.Deleted && !isUnderWay(m):
+					found = m
+				case m.ID == id && m.Edits > edits && !m.Deleted && !isUnderWay(m):
+					found = m
+				default:
+					continue
+				}
+				return true
+			}
+			return false
+		})
+		if err != nil {
+			c.t.Fatalf("after %s: %v", doing, err)
+		}
+		if !strings.Contains(found.Text, "A code, please") {
+			return found
+		}
+		if c.clock == nil {
+			c.t.Fatalf("a user is asked for a code:\n%s", found.Styled())
+		}
+		last = found.ID
+		c.clock.advance(31 * time.Second)
+		c.Type(c.phone.code())
+	}
+}
+
+// isUnderWay tells what is only said meanwhile.
+func isUnderWay(m emulator.Message) bool {
+	return underWay.MatchString(m.Text) || strings.Contains(m.Text, "Your session in this chat lasts")
 }
 
 // check fails for what leads nowhere.
@@ -245,7 +360,7 @@ func reaches(leads map[string][]string, from string, done func(string) bool) boo
 // even heard.
 func (c *crawler) triedByStrangers(first int64) {
 	ended := strings.Count(c.b.log.String(), `"update_id":`)
-	for i := range max(len(c.texts), len(c.tapped)) {
+	for i := 0; i < max(len(c.texts), len(c.tapped)); i++ {
 		id := first + int64(i)
 		c.b.world.AddUser(emulator.User{ID: id, FirstName: "Stranger"})
 		s := c.b.person(id, id)

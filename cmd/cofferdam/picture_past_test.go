@@ -75,6 +75,6 @@ func (m *inventedMachine) DiskIO(context.Context) (abi.DiskIOInfo, error) {
 	return abi.DiskIOInfo{}, nil
 }
 
-func (m *inventedMachine) Network(context.Context) (abi.NetworkInfo, error) {
+func (m *inventedMachine) Traffic(context.Context) (abi.NetworkInfo, error) {
 	return abi.NetworkInfo{}, nil
 }

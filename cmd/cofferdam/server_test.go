@@ -39,7 +39,7 @@ func TestEveryViewOfTheServer(t *testing.T) {
 
 	p.expect(p.presses("🧮 CPU"), "<b>🧮 CPU</b>", "Total", "Logical cores: ", "Physical cores: ", "Frequency: ", "Measured over: ")
 	p.opensBelow("🧮 CPU", "📊 Per core", "<b>📊 CPU per core", "core 0")
-	p.opensBelow("🧮 CPU", "⏳ Times", "<b>⏳ CPU times</b>", "user", "iowait", "steal")
+	p.opensBelow("🧮 CPU", "🕒 Times", "<b>🕒 CPU times</b>", "user", "iowait", "steal")
 	p.opensBelow("🧮 CPU", "🔝 Top 10 processes", "<b>🔝 Top 10 processes by CPU</b>", "1. <code>", "10. <code>", "100 % is one core.")
 	p.goesBackTo("🖥 Server", "🧮 CPU")
 

@@ -198,7 +198,7 @@ func (v view) keyboard(req sdk.Request, page abi.LogPage) [][]sdk.Button {
 		rows = append(rows, sdk.Row(without.button(sdk.Label(texts.LogsDrop(v.text)), "show")))
 	}
 	tools := sdk.Row(v.at("", "").button(texts.LogsFollow, "follow"))
-	if req.Chat.Private {
+	if req.Chat.Private && len(page.Lines) > 0 {
 		tools = append(tools, v.at("", "").button(texts.AsFile, "file"))
 	}
 	return append(rows, tools, sdk.Row(v.button(texts.Refresh, "show"), v.back()))

@@ -20,7 +20,7 @@ const (
 	ServerLoad          = "📈 Load average"
 	ServerCPU           = "🧮 CPU"
 	ServerCores         = "📊 CPU per core"
-	ServerTimes         = "⏳ CPU times"
+	ServerTimes         = "🕒 CPU times"
 	ServerTopCPU        = "🔝 Top 10 processes by CPU"
 	ServerMemory        = "🧠 Memory"
 	ServerSwap          = "💱 Swap"
@@ -34,7 +34,7 @@ const (
 // Buttons of the server module.
 const (
 	ServerToCores     = "📊 Per core"
-	ServerToTimes     = "⏳ Times"
+	ServerToTimes     = "🕒 Times"
 	ServerToTop       = "🔝 Top 10 processes"
 	ServerToTopCPU    = "🔝 By CPU"
 	ServerToTopMemory = "🔝 By memory"
