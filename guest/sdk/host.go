@@ -163,7 +163,7 @@ func (h Host) ContainerRuntime(ref abi.ContainerRef) (info abi.ContainerRuntime,
 }
 
 // ContainerEnv reads the environment, with secrets masked. It needs
-// docker.containers.env, and a user with a live session.
+// docker.containers.env, and a user with a live session in a private chat.
 func (h Host) ContainerEnv(ref abi.ContainerRef) (env abi.ContainerEnv, err error) {
 	err = invoke(h, dockerContainerEnvV1, writeContainerRef, &ref, readContainerEnv, &env)
 	return env, err

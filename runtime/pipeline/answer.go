@@ -66,7 +66,6 @@ func (t *passage) revealed() capability.Name {
 func (p *Pipeline) withhold(ctx context.Context, t *passage) outcome {
 	t.log.Warn("a file is not sent into a group", zap.String("event", "capability.denied"),
 		zap.String("capability", string(t.revealed())), zap.String("reason", capability.ReasonPrivate))
-	p.Counts.Denied(capability.ReasonPrivate)
 	p.record(ctx, t, audit.Entry{
 		Event: "capability.denied", Module: t.route.Module, Capability: string(t.revealed()), Decision: "deny", Reason: capability.ReasonPrivate,
 	})

@@ -69,7 +69,8 @@ var (
 	reveal  = rule{scope: ofContainers, need: Need{Session: true}}
 	act     = rule{scope: ofContainers, need: Need{Admin: true, Session: true}}
 	destroy = rule{scope: ofContainers, need: Need{Admin: true, Session: true, Confirm: true}}
-	// secret is what no group sees, whoever is in it (A5).
+	// secret is what no group sees, whoever is in it: not all that is secret looks
+	// so, and is masked (A5).
 	secret = rule{scope: ofContainers, need: Need{Session: true, Private: true}}
 )
 
