@@ -2,6 +2,7 @@ package distribution
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"strings"
@@ -457,5 +458,40 @@ func TestWhatNobodyAsksForIsForgotten(t *testing.T) {
 	w.looks(abi.UpdateQuery{})
 	if n := len(w.client.entries); n != 0 {
 		t.Errorf("%d entries", n)
+	}
+}
+
+// An engine may name an image anything. What is no name is not asked for, and what
+// it holds stands in no answer; a name that leads inside is not followed.
+func TestHostileReferences(t *testing.T) {
+	secret := rand.Text()
+	id, digest := "sha256:"+strings.Repeat("a", 64), "@sha256:"+strings.Repeat("b", 64)
+	for name, repository := range map[string]string{
+		"a login in it":       "bob:" + secret + "@" + "registry.example/app",
+		"a metadata service":  "169.254.169.254/latest/app",
+		"a port that is none": "registry.example:99999/app",
+		"a path out of it":    "registry.example/../../etc/passwd",
+		"a query behind it":   "registry.example/app?x=" + secret,
+		"a fragment":          "registry.example/app#" + secret,
+		"a newline":           "registry.example/app\r\nHost: evil.example",
+		"turned around":       "registry.example/\u202eppa",
+		"a scheme":            "http://registry.example/app",
+		"nothing":             "",
+		"long":                "registry.example/" + strings.Repeat("a/", 5000) + "app",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.engine.set(abi.Image{ID: id, Tags: []string{repository + ":1.0"}, Digests: []string{repository + digest}, Containers: 1})
+			u := w.only(w.looks(abi.UpdateQuery{}))
+			if u.Problem == "" || u.NewerTag != "" || u.NewerDigest {
+				t.Errorf("something is known of it: %+v", u)
+			}
+			if strings.Contains(u.Problem, secret) || strings.ContainsAny(u.Problem+u.Reference, "\r\n\u202e") || len([]rune(u.Reference)) > maxReference {
+				t.Errorf("told %q of %q", u.Problem, u.Reference)
+			}
+			if n := w.requests(""); n != 0 {
+				t.Errorf("%d requests", n)
+			}
+		})
 	}
 }
