@@ -30,13 +30,12 @@ var (
 	errNoUpdates = refuse(abi.Unavailable, "Registries are not asked here.")
 )
 
-// imageWatcher asks the grant for an adapter, and remembers the verdicts: an
-// answer about more images than were admitted does not leave the host.
+// imageWatcher asks the grant for an adapter, tag by tag, and counts what was
+// admitted: an answer about more images than that does not leave the host.
 type imageWatcher struct {
 	caller   *Caller
 	name     capability.Name
 	admitted int
-	last     bool
 }
 
 func watchImages(c *Caller, name capability.Name) *imageWatcher {
@@ -44,15 +43,16 @@ func watchImages(c *Caller, name capability.Name) *imageWatcher {
 }
 
 func (w *imageWatcher) keep(tags []string) bool {
-	if w.last = w.caller.Grant.AllowsImage(w.name, tags); w.last {
+	allowed := w.caller.Grant.AllowsImage(w.name, tags)
+	if allowed {
 		w.admitted++
 	}
-	return w.last
+	return allowed
 }
 
-// admits is about one image: the last that the adapter asked about.
+// admits is for an answer about one image, of which no tag may have been admitted.
 func (w *imageWatcher) admits(err error) error {
-	if err == nil && !w.last {
+	if err == nil && w.admitted == 0 {
 		return fmt.Errorf("an answer of %s came without a look at the scope", w.name)
 	}
 	return err
