@@ -131,14 +131,14 @@ func (c *Client) Info(ctx context.Context, host string) (abi.DockerInfo, error) 
 }
 
 // begin finds the engine and gives the operation its deadline. The engine gets
-// nine tenths of it: the rest is for the sentence's way to the chat, which is
+// four fifths of it: the rest is for the sentence's way to the chat, which is
 // promised within the same five seconds.
 func (c *Client) begin(ctx context.Context, host string) (*endpoint, context.Context, context.CancelFunc, error) {
 	e, err := c.endpoint(host)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout-c.timeout/10, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout-c.timeout/5, errSilent)
 	return e, ctx, cancel, nil
 }
 
