@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/cofferdam-bot/cofferdam/modules"
 )
@@ -113,6 +117,40 @@ func builtInModules(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(files)
+}
+
+// usersCommands are those that the built-in modules have for every user, and show,
+// but for some modules.
+func usersCommands(t testing.TB, without ...string) string {
+	t.Helper()
+	files, err := filepath.Glob("../../modules/*/manifest.yaml")
+	if err != nil || len(files) != builtInModules(t) {
+		t.Fatalf("%d manifests, %v", len(files), err)
+	}
+	var names []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var manifest struct {
+			Name     string
+			Commands []struct {
+				Name, Who string
+				Hidden    bool
+			}
+		}
+		if err := yaml.Unmarshal(text, &manifest); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, c := range manifest.Commands {
+			if !slices.Contains(without, manifest.Name) && c.Who != "admin" && !c.Hidden {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }
 
 // await waits until the log has an event n times.

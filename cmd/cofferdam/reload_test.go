@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/docker/dockertest"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
@@ -155,40 +153,6 @@ const (
 	strangersCommands = "getmyid"
 	notOnTheList      = "not on this bot's list"
 )
-
-// usersCommands are those that the built-in modules have for every user, and show,
-// but for some modules.
-func usersCommands(t testing.TB, without ...string) string {
-	t.Helper()
-	files, err := filepath.Glob("../../modules/*/manifest.yaml")
-	if err != nil || len(files) != builtInModules(t) {
-		t.Fatalf("%d manifests, %v", len(files), err)
-	}
-	var names []string
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var manifest struct {
-			Name     string
-			Commands []struct {
-				Name, Who string
-				Hidden    bool
-			}
-		}
-		if err := yaml.Unmarshal(text, &manifest); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		for _, c := range manifest.Commands {
-			if !slices.Contains(without, manifest.Name) && c.Who != "admin" && !c.Hidden {
-				names = append(names, c.Name)
-			}
-		}
-	}
-	slices.Sort(names)
-	return strings.Join(names, " ")
-}
 
 func TestReloadLetsAUserIn(t *testing.T) {
 	r := startReloadable(t, asItIs, quick)
