@@ -44,12 +44,18 @@ func (p tab) sendsTheCode() {
 }
 
 // alone leaves the last view on the screen, and what was sent for it if that
-// stands right above; a view that is higher than the screen from its top.
+// stands right above. For a view that is higher than the screen the keyboard is
+// folded, and it is shown from its top.
 const alone = `(() => {
 	const all = [...document.querySelectorAll(".message")], view = ` + lastOfBot + `, at = all.indexOf(view);
 	all.forEach((node, i) => { node.hidden = i > at || i < at - 1 || (i < at && !node.classList.contains("own")); });
-	view.scrollIntoView({ block: view.offsetHeight > document.querySelector("#log").clientHeight ? "start" : "end", behavior: "instant" });
+	const log = document.querySelector("#log"), tall = view.offsetHeight > log.clientHeight;
+	if (tall && !document.querySelector("#keyboard").hidden) document.querySelector("#toggle").click();
+	view.scrollIntoView({ block: view.offsetHeight > log.clientHeight ? "start" : "end", behavior: "instant" });
 })()`
+
+// unfold shows the keyboard again.
+const unfold = `{ const toggle = document.querySelector("#toggle"); if (!toggle.hidden && document.querySelector("#keyboard").hidden) toggle.click(); }`
 
 // shoots takes a screenshot of the last view when the page has come to rest. It
 // has to fit the screen's width.
@@ -65,6 +71,7 @@ func (p tab) shoots() image.Image {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.do(chromedp.Evaluate[chromedp.Void](unfold))
 	shot, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		p.t.Fatal(err)
