@@ -103,7 +103,7 @@ func pictureOfAChart(p tab, _ shop) []image.Image {
 	p.types("/chart cpu")
 	p.sees("CPU, last hour")
 	p.taps("6 h")
-	p.reads("CPU, last 6 hours", "CPU: now ", "to 9")
+	p.reads("CPU, last 6 hours", ", mean ", "Each point is the mean of ")
 	light := p.shoots()
 	id := ask[string](p, lastOfBot+`.dataset.messageId`)
 	p.dark(true)

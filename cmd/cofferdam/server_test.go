@@ -34,7 +34,7 @@ func TestEveryViewOfTheServer(t *testing.T) {
 		t.Errorf("the section's keyboard: %q", got)
 	}
 
-	p.expect(p.presses("📈 Load average"), "<b>📈 Load average</b>", "1 min", "15 min", "<b>Per core</b> ("+sdk.Count(host.CPUs, "core")+")")
+	p.expect(p.presses("📈 Load average"), "<b>📈 Load average</b>", "1 min", "15 min", "<b>Per core ("+sdk.Count(host.CPUs, "core")+")</b>")
 	p.goesBackTo("🖥 Server", "📈 Load average")
 
 	p.expect(p.presses("🧮 CPU"), "<b>🧮 CPU</b>", "Total", "Logical cores: ", "Physical cores: ", "Frequency: ", "Measured over: ")
