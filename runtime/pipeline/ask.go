@@ -58,6 +58,7 @@ func (p *Pipeline) ask(ctx context.Context, t *passage, question *capability.Ask
 	if t.inPlace {
 		kept.view = t.target() // it may be another message that now stands in its place
 	}
+	kept.media = t.update.Media && kept.view == t.update.MessageID
 	if question.Verdict == capability.AskConfirm {
 		return p.askConfirmation(ctx, t, kept, question.Act)
 	}

@@ -35,6 +35,7 @@ var own = map[string]ownCommand{
 type command struct {
 	route    chat.Route
 	view     int  // the message whose button was tapped
+	media    bool // which is a picture or a file
 	thread   int  // the topic
 	inPlace  bool // the answer takes the place of the view
 	borrowed bool
@@ -165,6 +166,7 @@ func (p *Pipeline) codeAccepted(ctx context.Context, t *passage, result totp.Res
 func (t *passage) resume(c command) {
 	t.route, t.own, t.borrowed = c.route, nil, c.borrowed
 	t.update.MessageID, t.inPlace, t.from, t.way = c.view, c.inPlace, c.from, c.way
+	t.update.Media = c.media
 	t.update.Chat.Thread = c.thread // the code may have come from another topic
 }
 
