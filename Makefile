@@ -43,7 +43,7 @@ modules/built/SHA256SUMS: $(BUILT)
 	cd modules/built && sha256sum *.wasm > SHA256SUMS
 
 # What is the same whether the bot polls or Telegram brings updates.
-ONLY_ONCE := 'TestScripts|TestTheDemo|TestThePicture|TestKilledTwoHundredTimes|TestImport|TestEvents|TestPromises'
+ONLY_ONCE := 'TestEverythingThatCanBeReached|TestScripts|TestTheDemo|TestThePicture|TestKilledTwoHundredTimes|TestImport|TestEvents|TestPromises'
 
 # Tests that need Docker or Chromium skip without them, and say why. With
 # COFFERDAM_CI=1 they fail instead.
@@ -52,6 +52,10 @@ test: build ## all tests, those of the whole bot in both modes
 	COFFERDAM_TEST_MODE=webhook $(GO) test -timeout 10m -skip $(ONLY_ONCE) ./cmd/cofferdam
 	cd $(PEERS) && $(GO) test -timeout 10m ./...
 	cd $(TRAEFIK) && $(GO) test ./...
+
+# What takes minutes because it waits or does much of the same, and runs nothing
+# side by side that other tests do not.
+NOT_RACED := 'TestEverythingThatCanBeReached|TestThePicture|TestKilledTwoHundredTimes|TestScripts'
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
@@ -66,7 +70,7 @@ check: modules ## format, vet, staticcheck, tidy, and all tests under the race d
 	cd $(PEERS) && GOOS=wasip1 GOARCH=wasm $(GO) vet $(PEER_GUESTS:%=./testdata/%)
 	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { \
 		echo "The race detector needs cgo, and cgo a C compiler: there is no $$cc. On Debian: apt-get install gcc libc6-dev" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m -skip $(NOT_RACED) ./...
 
 bench: build ## the figures of docs/PERFORMANCE.md
 	$(GO) test -run '^$$' -bench . -benchtime 3s -timeout 60m ./...

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"strings"
 	"time"
 
@@ -42,6 +43,9 @@ func (s scene) everything(b *bot) {
 	}
 }
 
+// unseen is the value of what must be masked.
+var unseen = rand.Text()
+
 // zoo is containers of all sorts. Names that differ in their numbers only make
 // views of one kind.
 func zoo() []dockertest.Container {
@@ -65,7 +69,7 @@ func running() []dockertest.Container {
 		{Name: dockertest.Unique("terminal"), Args: []string{"log", "40"}, Adjust: func(cfg *container.Config, _ *container.HostConfig) { cfg.Tty = true }},
 		{Name: dockertest.Unique("mute"), Adjust: func(_ *container.Config, host *container.HostConfig) { host.LogConfig.Type = "none" }},
 		{Name: dockertest.Unique("secret"), Adjust: func(cfg *container.Config, _ *container.HostConfig) {
-			cfg.Env = []string{"DB_PASSWORD=" + dockertest.Unique("unseen"), "TZ=UTC", "PLAIN=" + strings.Repeat("long ", 200)}
+			cfg.Env = []string{"DB_PASSWORD=" + unseen, "TZ=UTC", "PLAIN=" + strings.Repeat("long ", 200)}
 		}},
 		{Name: dockertest.Unique("stubborn"), Args: []string{"trap"}, Adjust: func(cfg *container.Config, _ *container.HostConfig) {
 			soon := 1
@@ -84,7 +88,7 @@ func running() []dockertest.Container {
 			host.CapDrop, host.SecurityOpt = []string{"ALL"}, []string{"no-new-privileges"}
 		}},
 		{Name: dockertest.Unique("A_name.with-every_kind.of-character.and-63-characters")},
-		{Name: dockertest.Unique("labelled"), Labels: map[string]string{"com.docker.compose.project": "shop", "token": "unseen", "long": strings.Repeat("x", 4000)}},
+		{Name: dockertest.Unique("labelled"), Labels: map[string]string{"com.docker.compose.project": "shop", "token": unseen, "long": strings.Repeat("x", 4000)}},
 	}
 }
 

@@ -86,22 +86,22 @@ func (f *Fault) matches(method string, chatID int64) bool {
 // breakCall does what a fault says; true if the call is over with that.
 func (s *Server) breakCall(ctx context.Context, w http.ResponseWriter, call *Call, f *Fault) bool {
 	if !s.pause(ctx, f.Delay) {
-		s.record.end(call, writeAnswer(w, nil, errRestart))
+		s.record.end(call, writeAnswer(w, nil, errRestart), errRestart)
 		return true
 	}
 	switch {
 	case f.Drop:
-		s.record.end(call, 0)
+		s.record.end(call, 0, nil)
 		panic(http.ErrAbortHandler) // net/http's own way to break a connection off
 	case f.Body != nil:
 		status := f.Status
 		if status == 0 {
 			status = http.StatusOK
 		}
-		s.record.end(call, status)
+		s.record.end(call, status, nil)
 		writeBody(w, status, http.DetectContentType(f.Body), f.Body)
 	case f.Status != 0:
-		s.record.end(call, writeRefusal(w, f.refusal()))
+		s.record.end(call, writeRefusal(w, f.refusal()), f.refusal())
 	default:
 		return false
 	}

@@ -234,7 +234,7 @@ func TestTheRecordIsBoundedAndTheCountIsNot(t *testing.T) {
 	r := newRecorder(time.Now)
 	s := &Server{record: r}
 	for i := range maxCalls + 10 {
-		r.end(r.begin("getMe", &params{values: map[string]string{"n": string(mustJSON(i))}}), 200)
+		r.end(r.begin("getMe", &params{values: map[string]string{"n": string(mustJSON(i))}}), 200, nil)
 	}
 	calls := s.Calls("getMe")
 	if len(calls) != maxCalls || s.Count("getMe") != maxCalls+10 {

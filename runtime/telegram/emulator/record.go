@@ -15,11 +15,12 @@ const maxCalls = 1024
 
 // Call is a recorded Bot API call.
 type Call struct {
-	Method string
-	At     time.Time         // by Options.Now
-	Params map[string]string // as sent; numbers, lists and objects are JSON text. Not to be written to.
-	Files  []string          // the names of the parts that held files
-	Status int               // HTTP status of the answer; 0 while it is under way, or if the connection was dropped
+	Method  string
+	At      time.Time         // by Options.Now
+	Params  map[string]string // as sent; numbers, lists and objects are JSON text. Not to be written to.
+	Files   []string          // the names of the parts that held files
+	Refusal string            // why it was refused; empty: it was not
+	Status  int               // HTTP status of the answer; 0 while it is under way, or if the connection was dropped
 }
 
 // Int is a parameter as a number; 0 if it is none.
@@ -78,10 +79,13 @@ func (r *recorder) begin(method string, p *params) *Call {
 	return call
 }
 
-func (r *recorder) end(call *Call, status int) {
+func (r *recorder) end(call *Call, status int, refusal error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	call.Status = status
+	if refusal != nil {
+		call.Refusal = refusal.Error()
+	}
 }
 
 // Calls are the last calls of a method (at most 1,024), the oldest first, including those still under way.

@@ -195,7 +195,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, name string) 
 	ctx := r.Context()
 	call := s.record.begin(m.name, p)
 	if !s.pause(ctx, time.Duration(s.latency.Load())) {
-		s.record.end(call, writeAnswer(w, nil, errRestart))
+		s.record.end(call, writeAnswer(w, nil, errRestart), errRestart)
 		return
 	}
 	fault := s.faults.take(m.name, p.int("chat_id"))
@@ -206,7 +206,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, name string) 
 	if fault != nil && fault.After && s.breakCall(ctx, w, call, fault) {
 		return
 	}
-	s.record.end(call, writeAnswer(w, result, err))
+	s.record.end(call, writeAnswer(w, result, err), err)
 }
 
 // invoke runs a method. Only getUpdates may wait, so that only it runs without the lock on the world.
