@@ -140,3 +140,29 @@ func (c *engineClock) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	}
 	return nil
 }
+
+// chartWithin is how long a chart may take in the middle (p50).
+const chartWithin = 150 * time.Millisecond
+
+// BenchmarkChart is the time from /chart cpu to the picture of the last hour, out of
+// a full day of history.
+func BenchmarkChart(b *testing.B) {
+	bot := startBot(b, silent, onDisk, manyUsers(takingTurns))
+	measured(b, bot.app)
+	bot.person(user, user).says("/chart cpu") // loads the module
+	var took []time.Duration
+	for b.Loop() {
+		who := int64(firstOfMany + len(took)/chatLength%takingTurns)
+		p := bot.person(who, who)
+		began := time.Now()
+		m := p.says("/chart cpu")
+		took = append(took, time.Since(began))
+		if m.Photo == nil {
+			b.Fatalf("there is no picture:\n%s", m.Styled())
+		}
+	}
+	reportQuantiles(b, took)
+	if middle := took[len(took)/2]; middle > chartWithin {
+		b.Errorf("%v, more than %v", middle, chartWithin)
+	}
+}

@@ -126,8 +126,10 @@ func TestALogNeedsASession(t *testing.T) {
 	u.lacks(u.Last(), "line 1")
 }
 
-// TestFollowingALog begins here; that it goes on by itself is the host's.
+// TestFollowingALog: the view goes on by itself with what is new, ends when its
+// user says so, and says so when the bot stops.
 func TestFollowingALog(t *testing.T) {
+	t.Parallel()
 	s, c := newScene(t), &clock{}
 	name := dockertest.Unique("ticking")
 	s.has(dockertest.Container{Name: name, Args: []string{"tick", "50"}})
@@ -138,6 +140,16 @@ func TestFollowingALog(t *testing.T) {
 	p.expect(m, "Following for ", "tick ")
 	if !slices.Contains(slices.Concat(m.Labels()...), "⏹ Stop") {
 		t.Errorf("there is no way to stop: %q", m.Labels())
+	}
+	for seen := m; ; {
+		p.await(func([]emulator.Message) bool { return p.message(view.ID).Edits > seen.Edits })
+		now := p.message(view.ID)
+		if got := lines(now); got[len(got)-1] == lines(seen)[len(lines(seen))-1] {
+			t.Errorf("nothing is new in\n%s", now.Styled())
+		}
+		if seen = now; seen.Edits > m.Edits+1 {
+			break
+		}
 	}
 	query, err := p.TapOn(view.ID, "⏹ Stop")
 	if err != nil {
@@ -151,6 +163,11 @@ func TestFollowingALog(t *testing.T) {
 	if !slices.Contains(slices.Concat(m.Labels()...), "👁 Follow") {
 		t.Errorf("after it: %q", m.Labels())
 	}
+	p.expect(p.tapsOn(view.ID, "👁 Follow"), "Following for ")
+	if err := b.stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.expect(p.message(view.ID), "the bot stops")
 }
 
 // TestLogsThatCannotBeRead are told in a sentence, with a way on.

@@ -135,8 +135,14 @@ func following(report abi.UpdateReport, b sdk.Button) *sdk.Again {
 	return &sdk.Again{After: 2, Action: b.Action, Args: b.Args}
 }
 
-// leave leads to where the user came from: the images.
-func leave() sdk.Button { return sdk.Back(sdk.Run(texts.Back, "images")) }
+// leave leads to where the user came from, or else to the host's images.
+func (p place) leave() sdk.Button {
+	b := sdk.Run(texts.Back, "images")
+	if p.host != "" {
+		b.Text = "@" + p.host
+	}
+	return sdk.Back(b)
+}
 
 // endpoints returns the names of all endpoints; none if they cannot be had.
 func endpoints(host sdk.Host) []string {

@@ -30,7 +30,7 @@ func listAt(host sdk.Host, req sdk.Request, p place) (sdk.Reply, error) {
 	hosts := endpoints(host)
 	report, err := ask(host, req, p, "")
 	if err != nil {
-		return away(req, err, hostRows(hosts, p), p.button(texts.UpdatesTry, "list"), leave())
+		return away(req, err, hostRows(hosts, p), p.button(texts.UpdatesTry, "list"), p.leave())
 	}
 	s := sort(report)
 	last := max(1, (len(s.rows)+perPage-1)/perPage)
@@ -176,7 +176,7 @@ func listKeyboard(shown []abi.ImageUpdate, hosts []string, p place, last int) []
 	keyboard = append(keyboard, hostRows(hosts, p)...)
 	return append(keyboard,
 		sdk.Row(p.button(texts.Refresh, "list"), p.button(texts.UpdatesAgain, "list", "look", lookAgain)),
-		sdk.Row(leave()))
+		sdk.Row(p.leave()))
 }
 
 // pagingRow has only buttons that lead somewhere; each says where.

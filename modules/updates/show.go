@@ -46,7 +46,7 @@ func page(host sdk.Host, req sdk.Request, p place, id, ref string) (sdk.Reply, e
 		Blocks: append(blocks, sdk.AsOf(req)),
 		Keyboard: [][]sdk.Button{
 			sdk.Row(p.button(texts.Refresh, "show", args...), p.button(texts.UpdatesAgain, "show", append(args, "look", lookAgain)...)),
-			sdk.Row(toList, leave()),
+			sdk.Row(toList, p.leave()),
 		},
 		Again: following(report, p.button("", "show", args...)),
 	}, nil
