@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"net/http/httptest"
 	"net/netip"
 	"os"
@@ -233,6 +234,10 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		return
+	}
+	// Most of what runs side by side waits: more of it than there are processors.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	testscript.Main(thenClean{m}, map[string]func(){"cofferdam": main})
 }

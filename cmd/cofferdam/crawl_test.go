@@ -17,6 +17,7 @@ import (
 // and once as an admin with a session, and then lets a stranger try all that they
 // found. The engine has containers of all sorts.
 func TestEverythingThatCanBeReached(t *testing.T) {
+	t.Parallel()
 	s, c := newScene(t), &clock{}
 	animals := zoo()
 	s.has(animals...)
@@ -98,7 +99,6 @@ func newCrawler(b *bot, id int64) *crawler {
 var (
 	digits   = regexp.MustCompile(`[0-9]+`)
 	spans    = regexp.MustCompile(`last (# )?(hour|day)s?`)
-	underWay = regexp.MustCompile(`^⏳ .*… [0-9]+ s$`)
 	question = regexp.MustCompile(`^(?:.{0,8} )?(Stop|Restart|Kill|Remove) \S+\?`)
 	names    = regexp.MustCompile(`[A-Za-z][A-Za-z_.-]*-[0-9]+-[0-9]+`) // of dockertest.Unique
 )
@@ -313,7 +313,7 @@ func (c *crawler) leadsOn(doing string, id, edits int, act func()) emulator.Mess
 
 // isUnderWay tells what is only said meanwhile.
 func isUnderWay(m emulator.Message) bool {
-	return underWay.MatchString(m.Text) || strings.Contains(m.Text, "Your session in this chat lasts")
+	return working(m) || strings.Contains(m.Text, "Your session in this chat lasts")
 }
 
 // check fails for what leads nowhere.

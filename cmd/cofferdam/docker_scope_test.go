@@ -78,9 +78,12 @@ func TestContainersOutsideTheScopeAreNotThere(t *testing.T) {
 		buttons = append(buttons, test.button)
 	}
 	for i, data := range b.forge(admin, buttons...) {
-		answer := p.answer(p.TapData(view.ID, data))
-		if (answer.Text == "") != (tests[i].answer == "") || !strings.Contains(answer.Text, tests[i].answer) {
-			t.Errorf("%s is answered with %q", tests[i].name, answer.Text)
+		if tests[i].answer == "" {
+			if answer := p.answer(p.TapData(view.ID, data)); answer.Text != "" {
+				t.Errorf("%s is answered with %q", tests[i].name, answer.Text)
+			}
+		} else if told := p.told(view.ID, p.tap(view.ID, data)); !strings.Contains(told, tests[i].answer) {
+			t.Errorf("%s is answered with %q", tests[i].name, told)
 		}
 	}
 	p.says("/load") // all views before it have been drawn

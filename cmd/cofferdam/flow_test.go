@@ -358,7 +358,7 @@ func TestAGuestSaysWhatItDoesAndGoesOn(t *testing.T) {
 	b := startBot(t, withGuest("testdata/follower"))
 	p := b.person(user, user)
 	first := p.says("/load")
-	if m := p.shows("Line 3"); m.ID != first.ID || m.Edits != 3 {
+	if m := p.shows("Line 3"); m.ID != first.ID || m.Edits < 3 { // more, where ⏳ was shown meanwhile
 		t.Errorf("message %d after %d, with %d edits", m.ID, first.ID, m.Edits)
 	}
 	m := p.begins("/uptime")
