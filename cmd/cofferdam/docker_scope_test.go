@@ -78,11 +78,11 @@ func TestContainersOutsideTheScopeAreNotThere(t *testing.T) {
 		buttons = append(buttons, test.button)
 	}
 	for i, data := range b.forge(admin, buttons...) {
-		if tests[i].answer == "" {
-			if answer := p.answer(p.TapData(view.ID, data)); answer.Text != "" {
-				t.Errorf("%s is answered with %q", tests[i].name, answer.Text)
-			}
-		} else if told := p.told(view.ID, p.tap(view.ID, data)); !strings.Contains(told, tests[i].answer) {
+		want := tests[i].answer
+		if want == "" {
+			want = "As of" // a view
+		}
+		if told := p.told(view.ID, p.tap(view.ID, data)); !strings.Contains(told, want) {
 			t.Errorf("%s is answered with %q", tests[i].name, told)
 		}
 	}
