@@ -5,6 +5,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/place"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
@@ -31,7 +32,7 @@ var acts = []act{
 
 // fitting has a button for each act that the state permits, two in a row. The
 // name goes along for the line that says what is under way.
-func fitting(p place, id, name, state string) (rows [][]sdk.Button) {
+func fitting(p place.Place, id, name, state string) (rows [][]sdk.Button) {
 	n := 0
 	for _, a := range acts {
 		if !slices.Contains(a.states, state) {
@@ -40,7 +41,7 @@ func fitting(p place, id, name, state string) (rows [][]sdk.Button) {
 		if n%2 == 0 {
 			rows = append(rows, nil)
 		}
-		b := p.button(a.Label, a.name, "id", id, "name", sdk.Line(name, maxName))
+		b := p.Button(a.Label, a.name, "id", id, "name", sdk.Line(name, maxName))
 		b.Style = a.style
 		rows[n/2] = append(rows[n/2], b)
 		n++
@@ -57,10 +58,10 @@ func (a act) handle(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if name := req.Arg("name"); name != "" {
 		host.Progress(a.Under(sdk.Line(name, maxName)))
 	}
-	done, err := a.do(host, abi.ContainerRef{Host: p.host, ID: id})
+	done, err := a.do(host, abi.ContainerRef{Host: p.Host, ID: id})
 	if err != nil {
 		// Not "try again": first look how it is.
-		return away(req, err, around(p, id), sdk.Row(toContainers))
+		return place.Away(req, err, around(p, id), sdk.Row(toContainers))
 	}
 	state := done.State
 	if state == "" {
@@ -70,7 +71,7 @@ func (a act) handle(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	reply := view(req, p, id, done.Name, done.State, sdk.Text(sdk.Plain(ending(a.Act, done))), sdk.Fields(fields...))
 	if done.State == "" && !done.Pending {
 		// There is no page of it to go back to.
-		reply.Keyboard = [][]sdk.Button{sdk.Row(p.list(), toContainers)}
+		reply.Keyboard = [][]sdk.Button{sdk.Row(toList(p), toContainers)}
 	}
 	return reply, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/golden"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/place"
 )
 
 const noon = 1_767_268_800_000
@@ -177,7 +178,7 @@ func TestOnlyWhatFitsIsOffered(t *testing.T) {
 		"new word":   "",
 	} {
 		var got []string
-		for _, row := range fitting(place{page: 1}, id(0), "web", state) {
+		for _, row := range fitting(place.Place{Page: 1}, id(0), "web", state) {
 			for _, b := range row {
 				name := b.Action
 				if b.Style == abi.ButtonDanger {

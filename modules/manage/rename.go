@@ -5,6 +5,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/place"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
@@ -16,23 +17,23 @@ func rename(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 		return sdk.Reply{}, errRename
 	}
 	name, endpoint, _ := strings.Cut(words[0], "@")
-	if name == "" || !isHost(endpoint) {
+	if name == "" || !place.IsHost(endpoint) {
 		return sdk.Reply{}, errRename
 	}
-	p := place{host: endpoint, page: 1}
+	p := place.Place{Host: endpoint, Page: 1}
 	host.Progress(texts.ManageRename.Under(sdk.Line(name, maxName)))
-	done, err := host.RenameContainer(abi.ContainerRename{Host: p.host, ID: name, To: words[1]})
+	done, err := host.RenameContainer(abi.ContainerRename{Host: p.Host, ID: name, To: words[1]})
 	if err != nil {
-		return away(req, err, sdk.Row(toPage(p, words[0]), toContainers))
+		return place.Away(req, err, sdk.Row(toPage(p, words[0]), toContainers))
 	}
 	return page(host, req, p, done.Name, sdk.Text(sdk.Plain(ending(texts.ManageRename, done))))
 }
 
 // toPage leads to the page of a container that somebody typed, or to the list if
 // no button can carry that.
-func toPage(p place, typed string) sdk.Button {
+func toPage(p place.Place, typed string) sdk.Button {
 	if len(typed) > maxCarried || sdk.Line(typed, maxCarried) != typed {
-		return p.list()
+		return toList(p)
 	}
 	return sdk.RunWith(texts.Back, "manage", typed)
 }
@@ -43,13 +44,13 @@ func renaming(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	c, err := host.Container(abi.ContainerRef{Host: p.host, ID: id})
+	c, err := host.Container(abi.ContainerRef{Host: p.Host, ID: id})
 	if err != nil {
-		return away(req, err, around(p, id), sdk.Row(toContainers))
+		return place.Away(req, err, around(p, id), sdk.Row(toContainers))
 	}
 	typed := "/rename " + c.Name
-	if p.host != "" {
-		typed += "@" + p.host
+	if p.Host != "" {
+		typed += "@" + p.Host
 	}
 	return sdk.Reply{
 		Blocks: []sdk.Block{
@@ -59,13 +60,13 @@ func renaming(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 			sdk.Text(sdk.Plain(texts.RenameRule)),
 			sdk.AsOf(req),
 		},
-		Keyboard: [][]sdk.Button{sdk.Row(p.button(texts.Refresh, "rename", "id", id), p.button(texts.Back, "show", "id", id))},
+		Keyboard: [][]sdk.Button{sdk.Row(p.Button(texts.Refresh, "rename", "id", id), p.Button(texts.Back, "show", "id", id))},
 	}, nil
 }
 
 const (
 	// maxTyped bounds what is shown to be typed: a name, a host and the command.
-	maxTyped = maxName + maxHostName + 16
+	maxTyped = maxName + place.MaxHost + 16
 	// maxCarried is how much text a button may put behind a command, in bytes.
 	maxCarried = 128
 )

@@ -152,22 +152,42 @@ func (p Place) HostRows(hosts []string, action string, args ...string) [][]sdk.B
 	return rows
 }
 
+// Containers returns p's page of the list of containers, or the last one if the
+// list has become shorter than that, and the place that it is.
+func (p Place) Containers(host sdk.Host, perPage int) (abi.ContainerList, Place, error) {
+	for {
+		found, err := host.Containers(abi.ContainerQuery{Host: p.Host, Offset: (p.Page - 1) * perPage, Count: perPage})
+		last := Pages(found.Total, perPage)
+		if err != nil || p.Page <= last {
+			found.Containers = found.Containers[:min(len(found.Containers), perPage)]
+			return found, p, err
+		}
+		p.Page = last
+	}
+}
+
 // Pages is how many pages a list has.
 func Pages(total, perPage int) int { return max(1, (total+perPage-1)/perPage) }
 
 // Paging has only buttons that lead somewhere; each says where. to makes the
 // button that leads to a page.
 func Paging(page, last int, to func(label string, page int) sdk.Button) []sdk.Button {
-	of := func(page int) string { return strconv.Itoa(page) + "/" + strconv.Itoa(last) }
-	var row []sdk.Button
+	row := Steps(page, last, to)
 	if page > 2 {
-		row = append(row, to("⏮ "+of(1), 1))
+		row = append([]sdk.Button{to("⏮ "+of(1, last), 1)}, row...)
 	}
+	return row
+}
+
+func of(page, last int) string { return strconv.Itoa(page) + "/" + strconv.Itoa(last) }
+
+// Steps is Paging with the pages beside it only.
+func Steps(page, last int, to func(label string, page int) sdk.Button) (row []sdk.Button) {
 	if page > 1 {
-		row = append(row, to("◀️ "+of(page-1), page-1))
+		row = append(row, to("◀️ "+of(page-1, last), page-1))
 	}
 	if page < last {
-		row = append(row, to(of(page+1)+" ▶️", page+1))
+		row = append(row, to(of(page+1, last)+" ▶️", page+1))
 	}
 	return row
 }
@@ -193,14 +213,21 @@ func Away(req sdk.Request, err error, rows ...[]sdk.Button) (sdk.Reply, error) {
 // Mark is a container's state at a glance. Of running ones it tells those whose
 // health check fails.
 func Mark(c abi.Container) string {
-	switch c.State {
+	switch {
+	case c.State == "":
+		return "❔"
+	case c.State == "running" && c.Health == "unhealthy":
+		return "🟠"
+	case c.State == "running" && c.Health == "starting":
+		return "🟡"
+	}
+	return StateMark(c.State)
+}
+
+// StateMark is a state at a glance; "" is that of a container that is gone.
+func StateMark(state string) string {
+	switch state {
 	case "running":
-		switch c.Health {
-		case "unhealthy":
-			return "🟠"
-		case "starting":
-			return "🟡"
-		}
 		return "🟢"
 	case "created":
 		return "⚪️"
@@ -208,7 +235,7 @@ func Mark(c abi.Container) string {
 		return "⏸"
 	case "restarting":
 		return "🔁"
-	case "removing":
+	case "removing", "":
 		return "🗑"
 	case "exited":
 		return "🔴"
