@@ -45,7 +45,7 @@ func follow(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	next := v.at("", seen.page.Newer).button("", "follow", "began", strconv.FormatInt(began, 10))
 	return sdk.Reply{
 		Blocks:   append(blocks, sdk.Text(sdk.Bold(said)), sdk.AsOf(req)),
-		Keyboard: [][]sdk.Button{sdk.Row(v.at("", "").button(texts.Stop, "stop"), v.back())},
+		Keyboard: [][]sdk.Button{sdk.Row(v.at("", "").button(texts.Stop, "stop"), back(v.Place))},
 		Again:    &sdk.Again{After: followEvery, Action: next.Action, Args: next.Args},
 	}, nil
 }

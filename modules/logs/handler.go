@@ -3,11 +3,11 @@
 package logs
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/place"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
@@ -29,7 +29,7 @@ func typed(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	if name == "" && endpoint == "" {
 		return list(host, req)
 	}
-	v := view{place: place{host: endpoint, page: 1}, ref: name, text: strings.TrimSpace(text)}
+	v := view{Place: place.Place{Host: endpoint, Page: 1}, ref: name, text: strings.TrimSpace(text)}
 	switch {
 	case len([]rune(v.text)) > maxFilter:
 		return sdk.Reply{}, errLong
@@ -41,11 +41,9 @@ func typed(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 
 // Bounds of what a button may carry.
 const (
-	maxHostName = 64
-	maxPage     = 10_000
-	maxRef      = 255
-	maxFilter   = 100 // characters
-	maxCursor   = 64
+	maxRef    = 255
+	maxFilter = 100 // characters
+	maxCursor = 64
 )
 
 var (
@@ -55,23 +53,10 @@ var (
 	errPrivate = sdk.Fail(abi.Denied, texts.LogsPrivate)
 )
 
-// place is where in the lists the user is.
-type place struct {
-	host string // name of a Docker endpoint; "": the first
-	page int    // of the list, from 1
-}
-
-func placeOf(req sdk.Request) (place, error) {
-	p := place{host: req.Arg("host"), page: 1}
-	if !isLine(p.host, maxHostName) {
-		return place{}, errBroken
-	}
-	if text := req.Arg("page"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			return place{}, errBroken
-		}
-		p.page = n
+func placeOf(req sdk.Request) (place.Place, error) {
+	p, ok := place.Of(req)
+	if !ok {
+		return place.Place{}, errBroken
 	}
 	return p, nil
 }
@@ -80,23 +65,12 @@ func isLine(text string, limit int) bool {
 	return len(text) <= limit && sdk.Line(text, limit) == text
 }
 
-// button runs an action at p. args are further names and values in turn.
-func (p place) button(label, action string, args ...string) sdk.Button {
-	if p.host != "" {
-		args = append(args, "host", p.host)
-	}
-	if p.page > 1 {
-		args = append(args, "page", strconv.Itoa(p.page))
-	}
-	return sdk.Do(label, action, args...)
-}
-
 // back leads to where the user came from, or to the list.
-func (p place) back() sdk.Button { return sdk.Back(p.button(texts.Back, "list")) }
+func back(p place.Place) sdk.Button { return sdk.Back(p.Button(texts.Back, "list")) }
 
 // view is a part of one container's log. It travels in every button.
 type view struct {
-	place
+	place.Place
 	ref    string // the container's name, or its id
 	span   string // a range of time, one of ranges
 	stream string // "": both
@@ -115,7 +89,7 @@ var ranges = []struct {
 func viewOf(req sdk.Request) (view, error) {
 	p, err := placeOf(req)
 	v := view{
-		place: p, ref: req.Arg("ref"), span: req.Arg("span"), stream: req.Arg("stream"), text: req.Arg("text"),
+		Place: p, ref: req.Arg("ref"), span: req.Arg("span"), stream: req.Arg("stream"), text: req.Arg("text"),
 		before: req.Arg("before"), after: req.Arg("after"),
 	}
 	if err == nil {
@@ -125,7 +99,7 @@ func viewOf(req sdk.Request) (view, error) {
 }
 
 func (v view) check() error {
-	good := v.ref != "" && isLine(v.ref, maxRef) && isLine(v.host, maxHostName) && isLine(v.text, 4*maxFilter) &&
+	good := v.ref != "" && isLine(v.ref, maxRef) && place.IsHost(v.Host) && isLine(v.text, 4*maxFilter) &&
 		isLine(v.before, maxCursor) && isLine(v.after, maxCursor) && (v.before == "" || v.after == "") &&
 		(v.stream == "" || v.stream == abi.StreamOut || v.stream == abi.StreamErr)
 	known := false
@@ -147,7 +121,7 @@ func (v view) button(label, action string, args ...string) sdk.Button {
 			args = append(args, arg[0], arg[1])
 		}
 	}
-	return v.place.button(label, action, args...)
+	return v.Place.Button(label, action, args...)
 }
 
 // at is v beside a cursor; with two empty ones, its end.
@@ -159,7 +133,7 @@ func (v view) at(before, after string) view {
 // query asks for lines of v.
 func (v view) query(req sdk.Request, count int) abi.LogQuery {
 	q := abi.LogQuery{
-		Host: v.host, ID: v.ref, Count: count, Before: v.before, After: v.after,
+		Host: v.Host, ID: v.ref, Count: count, Before: v.before, After: v.after,
 		Stream: v.stream, Contains: v.text,
 	}
 	for _, r := range ranges {
@@ -168,21 +142,4 @@ func (v view) query(req sdk.Request, count int) abi.LogQuery {
 		}
 	}
 	return q
-}
-
-// away answers a view that could not be made, with the reason and buttons that
-// lead on. What the user may not do, or must do first, is the host's to tell.
-func away(req sdk.Request, err error, rows ...[]sdk.Button) (sdk.Reply, error) {
-	mark := "🔌 "
-	switch sdk.CodeOf(err) {
-	case abi.Unavailable, abi.Timeout, abi.Limit:
-	case abi.NotFound, abi.Conflict:
-		mark = "✋ "
-	default:
-		return sdk.Reply{}, err
-	}
-	return sdk.Reply{
-		Blocks:   []sdk.Block{sdk.Text(sdk.Plain(mark + sdk.MessageOf(err))), sdk.AsOf(req)},
-		Keyboard: rows,
-	}, nil
 }

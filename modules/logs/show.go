@@ -5,6 +5,7 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
+	"github.com/cofferdam-bot/cofferdam/modules/internal/place"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
@@ -109,8 +110,8 @@ func (v view) reply(req sdk.Request, page abi.LogPage, notes ...sdk.Block) sdk.R
 
 func (v view) heading(name string) sdk.Block {
 	spans := []sdk.Span{sdk.Plain(texts.LogsTitle), sdk.Code(sdk.Line(name, maxName))}
-	if v.host != "" {
-		spans = append(spans, sdk.Plain("@"), sdk.Code(v.host))
+	if v.Host != "" {
+		spans = append(spans, sdk.Plain("@"), sdk.Code(v.Host))
 	}
 	return sdk.HeadingOf(spans...)
 }
@@ -183,8 +184,8 @@ func (v view) hints(page abi.LogPage) (blocks []sdk.Block) {
 
 // target is what one types to come here.
 func (v view) target(name string) string {
-	if v.host != "" {
-		return name + "@" + v.host
+	if v.Host != "" {
+		return name + "@" + v.Host
 	}
 	return name
 }
@@ -201,7 +202,7 @@ func (v view) keyboard(req sdk.Request, page abi.LogPage) [][]sdk.Button {
 	if req.Chat.Private && len(page.Lines) > 0 {
 		tools = append(tools, v.at("", "").button(texts.AsFile, "file"))
 	}
-	return append(rows, tools, sdk.Row(v.button(texts.Refresh, "show"), v.back()))
+	return append(rows, tools, sdk.Row(v.button(texts.Refresh, "show"), back(v.Place)))
 }
 
 // paging has only buttons that lead somewhere.
@@ -251,5 +252,5 @@ func chosen(label string, is bool) string {
 
 // away says why there is no page.
 func (v view) away(req sdk.Request, err error) (sdk.Reply, error) {
-	return away(req, err, sdk.Row(v.button(texts.LogsAgain, "show"), v.back()), sdk.Row(toContainers))
+	return place.Away(req, err, sdk.Row(v.button(texts.LogsAgain, "show"), back(v.Place)), sdk.Row(toContainers))
 }
