@@ -250,8 +250,8 @@ func TestAttackRemovedUsersRunningCommandShowsNothing(t *testing.T) {
 		_ = r.Forget(context.Background(), func(u, _ int64) bool { return u == user })
 		time.Sleep(10 * time.Second)
 		r.settle()
-		if got := r.sender.take(); len(got) > 1 || len(r.keyboards.values) > 0 { // "typing" at most
-			t.Errorf("the bot did %q, and keeps %d keyboards", got, len(r.keyboards.values))
+		if got := r.sender.take(); len(got) > 1 || len(r.keyboards.all()) > 0 { // "typing" at most
+			t.Errorf("the bot did %q, and keeps %d keyboards", got, len(r.keyboards.all()))
 		}
 	})
 }

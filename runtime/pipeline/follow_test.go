@@ -70,7 +70,7 @@ func TestAMessageIsFollowedUpUntilItIsDone(t *testing.T) {
 		if q.Action != "more" || q.Args["from"] != "line 1" || q.Actor.ID != user || q.Command != "" {
 			t.Errorf("the module was asked %+v", q)
 		}
-		if n := len(r.keyboards.values); n != 1 {
+		if n := len(r.keyboards.all()); n != 1 {
 			t.Errorf("%d entries stand behind one message's buttons", n)
 		}
 		if left := r.journal.left(); len(left) > 0 || len(r.modules.requests) != 3 {
@@ -266,8 +266,8 @@ func TestButtonsThatChangeUnderTheFinger(t *testing.T) {
 		}
 		r.expect(r.handles(tapped(user, user, first)), "alert q2: "+textButtonExpired)
 		r.expect(r.handles(tapped(user, user, second)), "notice q2: ", edited(user, "do2"))
-		if len(r.keyboards.values) != 1 {
-			t.Errorf("%d entries in the store", len(r.keyboards.values))
+		if len(r.keyboards.all()) != 1 {
+			t.Errorf("%d entries in the store", len(r.keyboards.all()))
 		}
 	})
 }

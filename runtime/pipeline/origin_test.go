@@ -82,7 +82,7 @@ func TestTheWayBackIsBounded(t *testing.T) {
 			r.taps(toLogs)
 			r.taps(toStats)
 		}
-		for id, v := range r.keyboards.values {
+		for id, v := range r.keyboards.all() {
 			k, err := readKeyboard(v.value)
 			if err != nil || len(k.Way) > maxOrigins || len(v.value) > maxKeyboard {
 				t.Errorf("%s: %d origins in %d bytes, %v", id, len(k.Way), len(v.value), err)

@@ -48,7 +48,7 @@ func (r *rig) firstLabel() string {
 
 // backLabel is on the first button that was put under any message.
 func (r *rig) backLabel() string {
-	for _, v := range r.keyboards.values {
+	for _, v := range r.keyboards.all() {
 		if k, err := readKeyboard(v.value); err == nil && len(k.Buttons) == 1 {
 			return k.Buttons[0].Label
 		}
@@ -120,7 +120,7 @@ func sortedHead(did []string) []string {
 // noneWorks fails if it is kept that a message says ⏳.
 func (r *rig) noneWorks() {
 	r.t.Helper()
-	for id, v := range r.keyboards.values {
+	for id, v := range r.keyboards.all() {
 		if strings.HasPrefix(id, workMark) && v.expires.After(time.Now()) {
 			r.t.Errorf("%s is kept: %s", id, v.value)
 		}
@@ -240,9 +240,7 @@ func TestAKillLeavesNothingThatGoesOn(t *testing.T) {
 				time.Sleep(4 * time.Second)
 				r.settle()
 				next := newRig(t)
-				for id, v := range r.keyboards.values {
-					next.keyboards.values[id] = v
-				}
+				next.keyboards.values = r.keyboards.all()
 				next.lastID = r.lastID - 1
 				next.Resume(next.receive(u)[0], time.Now(), true)
 				next.settle()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"maps"
 	"fmt"
 	"io"
 	"slices"
@@ -310,6 +311,13 @@ type fakeKeyboards struct {
 	mu     sync.Mutex
 	values map[string]kept
 	broken error
+}
+
+// all is a copy: what goes on while a test looks may write on.
+func (k *fakeKeyboards) all() map[string]kept {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.values)
 }
 
 func (k *fakeKeyboards) PutKeyboard(_ context.Context, id string, expires time.Time, value []byte) error {
