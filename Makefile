@@ -3,6 +3,8 @@
 GO      ?= go
 MODULES := $(patsubst modules/%/manifest.yaml,%,$(wildcard modules/*/manifest.yaml))
 BUILT   := $(MODULES:%=modules/built/%.wasm)
+# What operators drop in, if they like.
+EXTRA   := $(patsubst modules/extra/%/manifest.yaml,%,$(wildcard modules/extra/*/manifest.yaml))
 # A Go module of its own, so that what the engine is measured against stays out
 # of go.mod: ./... does not reach it.
 PEERS   := runtime/engine/peers
@@ -14,7 +16,11 @@ export CGO_ENABLED := 0
 # detector.
 export COFFERDAM_TEST_CACHE ?= $(CURDIR)/bin/test-cache
 
-.PHONY: help build code modules demo test check bench fuzz clean
+.PHONY: help build code modules extra demo test check bench fuzz clean
+
+# A module's file follows its own sources, what modules share, the SDK's and the
+# builder's.
+SDK := $(wildcard modules/internal/*/*.go guest/abi/*.go guest/sdk/*.go guest/sdk/internal/jsonwire/*.go cmd/cofferdam/module.go) go.mod
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -27,15 +33,18 @@ code: build ## compile the built-in modules ahead, into bin/cofferdam.code
 
 modules: modules/built/SHA256SUMS ## compile the built-in modules to WebAssembly
 
+extra: $(EXTRA:%=bin/modules/%.wasm) ## compile the modules to drop in, into bin/modules
+
+bin/modules/%.wasm: modules/extra/%/* modules/extra/%/manifest.yaml $(SDK)
+	mkdir -p bin/modules
+	$(GO) run ./cmd/cofferdam module build modules/extra/$* --out $@
+
 # Such as DEMO_FLAGS='--listen 127.0.0.1:9000'.
 DEMO_FLAGS ?=
 
 demo: build ## the whole bot in the browser: no token, no account, no config
 	./bin/cofferdam demo $(DEMO_FLAGS)
 
-# A module's file follows its own sources, what modules share, the SDK's and the
-# builder's.
-SDK := $(wildcard modules/internal/*/*.go guest/abi/*.go guest/sdk/*.go guest/sdk/internal/jsonwire/*.go cmd/cofferdam/module.go) go.mod
 modules/built/%.wasm: modules/%/*.go modules/%/wasm/*.go modules/%/manifest.yaml $(SDK)
 	$(GO) run ./cmd/cofferdam module build modules/$* --out $@
 

@@ -75,6 +75,17 @@ const (
 	OpBotModules       = "bot_modules_v1"              // BotQuery -> BotInfo
 	OpBotHealth        = "bot_health_v1"               // BotQuery -> BotHealth
 	OpBotRelease       = "bot_release_v1"              // BotQuery -> BotRelease
+	OpHTTPFetch        = "http_fetch_v1"               // FetchRequest -> FetchResponse
+	OpHTTPGrants       = "http_grants_v1"              // HTTPQuery -> FetchScope
+	OpKVGet            = "kv_get_v1"                   // KVQuery -> KVValue
+	OpKVPut            = "kv_put_v1"                   // KVPut -> KVDone
+	OpKVDelete         = "kv_delete_v1"                // KVQuery -> KVDone
+	OpKVList           = "kv_list_v1"                  // KVListQuery -> KVKeys
+	OpNotify           = "notify_v1"                   // Notice -> NoticeQueued
+	OpModulesPending   = "bot_modules_pending_v1"      // PendingQuery -> PendingList
+	OpModuleApprove    = "bot_module_approve_v1"       // ModuleApproval -> ModuleDone
+	OpModuleRefuse     = "bot_module_refuse_v1"        // ModuleRef -> ModuleDone
+	OpModuleRevoke     = "bot_module_revoke_v1"        // ModuleRef -> ModuleDone
 )
 
 // Code says how an operation or a whole request ended. The set is closed: a

@@ -23,6 +23,10 @@ type BotModule struct {
 	Digest      string `json:"digest"` // SHA-256, hexadecimal
 	// Capabilities are those that it is granted, each with its scope.
 	Capabilities []string `json:"capabilities,omitempty"`
+	// Trust is one of the sources of trust, such as TrustSigned.
+	Trust string `json:"trust,omitempty"`
+	// Signer is the id of the key that signed the file, if one of the config did.
+	Signer string `json:"signer,omitempty"`
 	// OffUntil is when a module comes back that is switched off after repeated
 	// faults, in milliseconds since 1970 UTC; 0: it runs.
 	OffUntil int64 `json:"off_until,omitempty"`

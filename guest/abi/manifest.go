@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -25,7 +26,30 @@ type Manifest struct {
 	ABI          int                 `json:"abi" yaml:"abi"`
 	Commands     []Command           `json:"commands" yaml:"commands"`
 	Capabilities []CapabilityRequest `json:"capabilities" yaml:"capabilities"`
-	Limits       LimitRequest        `json:"limits,omitzero" yaml:"limits"`
+	// Schedules and Events run actions without a user.
+	Schedules []Schedule     `json:"schedules,omitempty" yaml:"schedules"`
+	Events    []Subscription `json:"events,omitempty" yaml:"events"`
+	Limits    LimitRequest   `json:"limits,omitzero" yaml:"limits"`
+}
+
+// Schedule runs an action again and again. It needs the capability schedule.
+type Schedule struct {
+	// Name tells it from others, in logs.
+	Name string `json:"name" yaml:"name"`
+	// Every is a duration such as "5m", from 10 s to 31 days. Or Cron is five
+	// fields of crontab(5), in the bot's time zone.
+	Every string `json:"every,omitempty" yaml:"every"`
+	Cron  string `json:"cron,omitempty" yaml:"cron"`
+	// Action goes into [Request.Action].
+	Action string `json:"action" yaml:"action"`
+}
+
+// Subscription runs an action when something happens to a container. It needs
+// the capabilities docker.events, for the types, and docker.containers.list, for
+// the containers.
+type Subscription struct {
+	Types  []string `json:"types" yaml:"types"` // such as "container.die"
+	Action string   `json:"action" yaml:"action"`
 }
 
 // Who may run a command.
@@ -100,6 +124,12 @@ const (
 	maxLimitMS     = 600_000
 	maxLimitCalls  = 100_000
 	maxManifestLen = 64 << 10
+	maxSchedules   = 8
+	maxEvents      = 8
+	maxEventTypes  = 32
+	maxAction      = 64
+	minEvery       = 10 * time.Second
+	maxEvery       = 31 * 24 * time.Hour
 )
 
 // Check returns every fault of a manifest, joined, or nil. Whether the
@@ -147,7 +177,43 @@ func (m Manifest) Check() error {
 		}
 		seen[c.Name] = true
 	}
+	faults = append(faults, m.checkByItself()...)
 	return errors.Join(faults...)
+}
+
+// checkByItself checks what runs without a user. What a cron line means is
+// checked by the host.
+func (m Manifest) checkByItself() (faults []error) {
+	if len(m.Schedules) > maxSchedules || len(m.Events) > maxEvents {
+		return []error{fmt.Errorf("at most %d schedules and %d events", maxSchedules, maxEvents)}
+	}
+	names := map[string]bool{}
+	for _, s := range m.Schedules {
+		every, err := time.ParseDuration(s.Every)
+		timed := err == nil && every >= minEvery && every <= maxEvery
+		if !isName(s.Name, '-') || names[s.Name] || !isLine(s.Action, maxAction) ||
+			(s.Every == "") == (s.Cron == "") || s.Every != "" && !timed || s.Cron != "" && !isLine(s.Cron, maxText) {
+			faults = append(faults, fmt.Errorf("schedule %q: a name of its own, an action, and either every (%s to %s) or cron", s.Name, minEvery, maxEvery))
+		}
+		names[s.Name] = true
+	}
+	for _, e := range m.Events {
+		if len(e.Types) == 0 || len(e.Types) > maxEventTypes || !isLine(e.Action, maxAction) {
+			faults = append(faults, fmt.Errorf("events: 1 to %d types and an action", maxEventTypes))
+		}
+		for _, t := range e.Types {
+			if !isEventType(t) {
+				faults = append(faults, fmt.Errorf("event %q: such as container.die", t))
+			}
+		}
+	}
+	return faults
+}
+
+// isEventType accepts what Docker calls the events of containers.
+func isEventType(t string) bool {
+	action, ok := strings.CutPrefix(t, "container.")
+	return ok && isName(action, '_')
 }
 
 func within(n, most int) bool { return n >= 0 && n <= most }

@@ -16,6 +16,9 @@ type Request struct {
 	Text  string `json:"text,omitempty"`
 	Actor Actor  `json:"actor"`
 	Chat  Chat   `json:"chat"`
+	// Event is set when Action is that of a subscription of the manifest: what
+	// happened. With an action of a schedule there is none.
+	Event *Event `json:"event,omitempty"`
 	// Time is when the host began to handle the request, in milliseconds
 	// since 1970 UTC.
 	Time int64 `json:"time"`
@@ -29,6 +32,9 @@ const (
 	RoleStranger = "stranger" // reaches only commands that are open to anybody
 	RoleUser     = "user"
 	RoleAdmin    = "admin"
+	// RoleModule is the module itself: a schedule or an event runs it, and nobody
+	// waits for a reply. It reaches what needs neither an admin nor a session.
+	RoleModule = "module"
 )
 
 // Actor is who asks.

@@ -128,6 +128,17 @@ COFFERDAM_OPERATION(metrics_history_v1);
 COFFERDAM_OPERATION(bot_modules_v1);
 COFFERDAM_OPERATION(bot_health_v1);
 COFFERDAM_OPERATION(bot_release_v1);
+COFFERDAM_OPERATION(http_fetch_v1);
+COFFERDAM_OPERATION(http_grants_v1);
+COFFERDAM_OPERATION(kv_get_v1);
+COFFERDAM_OPERATION(kv_put_v1);
+COFFERDAM_OPERATION(kv_delete_v1);
+COFFERDAM_OPERATION(kv_list_v1);
+COFFERDAM_OPERATION(notify_v1);
+COFFERDAM_OPERATION(bot_modules_pending_v1);
+COFFERDAM_OPERATION(bot_module_approve_v1);
+COFFERDAM_OPERATION(bot_module_refuse_v1);
+COFFERDAM_OPERATION(bot_module_revoke_v1);
 
 /*
  * Texts and the room for them.

@@ -245,6 +245,121 @@ func writeHistoryQuery(w *jsonwire.Writer, v *abi.HistoryQuery) {
 	w.Close('}')
 }
 
+func writeFetchRequest(w *jsonwire.Writer, v *abi.FetchRequest) {
+	w.Open('{')
+	if v.Method != "" {
+		w.Key("method")
+		w.String(&v.Method)
+	}
+	w.Key("url")
+	w.String(&v.URL)
+	if len(v.Headers) > 0 {
+		w.Key("headers")
+		writeHeaders(w, &v.Headers)
+	}
+	if len(v.Body) > 0 {
+		w.Key("body")
+		w.Bytes(&v.Body)
+	}
+	if v.TimeoutMS != 0 {
+		w.Key("timeout_ms")
+		w.Int(&v.TimeoutMS)
+	}
+	if v.MaxBody != 0 {
+		w.Key("max_body")
+		w.Int(&v.MaxBody)
+	}
+	w.Close('}')
+}
+
+func writeHTTPQuery(w *jsonwire.Writer, v *abi.HTTPQuery) {
+	w.Open('{')
+	w.Close('}')
+}
+
+func writeKVQuery(w *jsonwire.Writer, v *abi.KVQuery) {
+	w.Open('{')
+	w.Key("key")
+	w.String(&v.Key)
+	w.Close('}')
+}
+
+func writeKVPut(w *jsonwire.Writer, v *abi.KVPut) {
+	w.Open('{')
+	w.Key("key")
+	w.String(&v.Key)
+	w.Key("value")
+	w.Bytes(&v.Value)
+	if v.If != 0 {
+		w.Key("if")
+		w.Int64(&v.If)
+	}
+	if v.Seconds != 0 {
+		w.Key("seconds")
+		w.Int64(&v.Seconds)
+	}
+	w.Close('}')
+}
+
+func writeKVListQuery(w *jsonwire.Writer, v *abi.KVListQuery) {
+	w.Open('{')
+	if v.Prefix != "" {
+		w.Key("prefix")
+		w.String(&v.Prefix)
+	}
+	if v.After != "" {
+		w.Key("after")
+		w.String(&v.After)
+	}
+	if v.Count != 0 {
+		w.Key("count")
+		w.Int(&v.Count)
+	}
+	w.Close('}')
+}
+
+func writeNotice(w *jsonwire.Writer, v *abi.Notice) {
+	w.Open('{')
+	w.Key("to")
+	w.String(&v.To)
+	w.Key("blocks")
+	writeBlocks(w, &v.Blocks)
+	if len(v.Keyboard) > 0 {
+		w.Key("keyboard")
+		writeButtonss(w, &v.Keyboard)
+	}
+	w.Close('}')
+}
+
+func writePendingQuery(w *jsonwire.Writer, v *abi.PendingQuery) {
+	w.Open('{')
+	w.Close('}')
+}
+
+func writeModuleApproval(w *jsonwire.Writer, v *abi.ModuleApproval) {
+	w.Open('{')
+	w.Key("name")
+	w.String(&v.Name)
+	w.Key("digest")
+	w.String(&v.Digest)
+	if len(v.Grants) > 0 {
+		w.Key("grants")
+		writeGrantedCapabilitys(w, &v.Grants)
+	}
+	w.Close('}')
+}
+
+func writeModuleRef(w *jsonwire.Writer, v *abi.ModuleRef) {
+	w.Open('{')
+	w.Key("name")
+	w.String(&v.Name)
+	if v.Digest != "" {
+		w.Key("digest")
+		w.String(&v.Digest)
+	}
+	w.Close('}')
+}
+
 func writeBlocks(w *jsonwire.Writer, v *[]abi.Block) {
 	if *v == nil {
 		w.Null()
@@ -293,6 +408,32 @@ func writeStrings(w *jsonwire.Writer, v *[]string) {
 	for i := range *v {
 		w.Element()
 		w.String(&(*v)[i])
+	}
+	w.Close(']')
+}
+
+func writeHeaders(w *jsonwire.Writer, v *[]abi.Header) {
+	if *v == nil {
+		w.Null()
+		return
+	}
+	w.Open('[')
+	for i := range *v {
+		w.Element()
+		writeHeader(w, &(*v)[i])
+	}
+	w.Close(']')
+}
+
+func writeGrantedCapabilitys(w *jsonwire.Writer, v *[]abi.GrantedCapability) {
+	if *v == nil {
+		w.Null()
+		return
+	}
+	w.Open('[')
+	for i := range *v {
+		w.Element()
+		writeGrantedCapability(w, &(*v)[i])
 	}
 	w.Close(']')
 }
@@ -347,6 +488,30 @@ func writeButtons(w *jsonwire.Writer, v *[]abi.Button) {
 		writeButton(w, &(*v)[i])
 	}
 	w.Close(']')
+}
+
+func writeHeader(w *jsonwire.Writer, v *abi.Header) {
+	w.Open('{')
+	w.Key("name")
+	w.String(&v.Name)
+	w.Key("value")
+	w.String(&v.Value)
+	if v.Secret != "" {
+		w.Key("secret")
+		w.String(&v.Secret)
+	}
+	w.Close('}')
+}
+
+func writeGrantedCapability(w *jsonwire.Writer, v *abi.GrantedCapability) {
+	w.Open('{')
+	w.Key("name")
+	w.String(&v.Name)
+	if len(v.Scope) > 0 {
+		w.Key("scope")
+		writeStrings(w, &v.Scope)
+	}
+	w.Close('}')
 }
 
 func writeSpans(w *jsonwire.Writer, v *[]abi.Span) {
@@ -613,7 +778,7 @@ func writeFloat64s(w *jsonwire.Writer, v *[]float64) {
 	w.Close(']')
 }
 
-var keysOfRequest = [...]string{"v", "command", "action", "args", "text", "actor", "chat", "time"}
+var keysOfRequest = [...]string{"v", "command", "action", "args", "text", "actor", "chat", "event", "time"}
 
 func readRequest(r *jsonwire.Reader, v *abi.Request) {
 	if !r.Open('{') {
@@ -636,6 +801,12 @@ func readRequest(r *jsonwire.Reader, v *abi.Request) {
 		case 6:
 			readChat(r, &v.Chat)
 		case 7:
+			v.Event = nil
+			if !r.Null() {
+				v.Event = new(abi.Event)
+				readEvent(r, v.Event)
+			}
+		case 8:
 			r.Int64(&v.Time)
 		default:
 			r.Skip()
@@ -1419,6 +1590,164 @@ func readBotRelease(r *jsonwire.Reader, v *abi.BotRelease) {
 	}
 }
 
+var keysOfFetchResponse = [...]string{"status", "headers", "body", "cut", "time_ms", "certificate_until"}
+
+func readFetchResponse(r *jsonwire.Reader, v *abi.FetchResponse) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfFetchResponse[:]) {
+		case 0:
+			r.Int(&v.Status)
+		case 1:
+			readHeaders(r, &v.Headers)
+		case 2:
+			r.Bytes(&v.Body)
+		case 3:
+			r.Bool(&v.Cut)
+		case 4:
+			r.Int64(&v.TimeMS)
+		case 5:
+			r.Int64(&v.CertificateUntil)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfFetchScope = [...]string{"grants"}
+
+func readFetchScope(r *jsonwire.Reader, v *abi.FetchScope) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfFetchScope[:]) {
+		case 0:
+			readHTTPGrants(r, &v.Grants)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfKVValue = [...]string{"found", "value", "revision"}
+
+func readKVValue(r *jsonwire.Reader, v *abi.KVValue) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfKVValue[:]) {
+		case 0:
+			r.Bool(&v.Found)
+		case 1:
+			r.Bytes(&v.Value)
+		case 2:
+			r.Int64(&v.Revision)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfKVDone = [...]string{"revision", "used", "quota"}
+
+func readKVDone(r *jsonwire.Reader, v *abi.KVDone) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfKVDone[:]) {
+		case 0:
+			r.Int64(&v.Revision)
+		case 1:
+			r.Int64(&v.Used)
+		case 2:
+			r.Int64(&v.Quota)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfKVKeys = [...]string{"keys", "more", "used", "quota"}
+
+func readKVKeys(r *jsonwire.Reader, v *abi.KVKeys) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfKVKeys[:]) {
+		case 0:
+			readStrings(r, &v.Keys)
+		case 1:
+			r.Bool(&v.More)
+		case 2:
+			r.Int64(&v.Used)
+		case 3:
+			r.Int64(&v.Quota)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfNoticeQueued = [...]string{"left"}
+
+func readNoticeQueued(r *jsonwire.Reader, v *abi.NoticeQueued) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfNoticeQueued[:]) {
+		case 0:
+			r.Int(&v.Left)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfPendingList = [...]string{"modules", "approval"}
+
+func readPendingList(r *jsonwire.Reader, v *abi.PendingList) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfPendingList[:]) {
+		case 0:
+			readPendingModules(r, &v.Modules)
+		case 1:
+			r.Bool(&v.Approval)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfModuleDone = [...]string{"name", "digest", "changed"}
+
+func readModuleDone(r *jsonwire.Reader, v *abi.ModuleDone) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfModuleDone[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			r.String(&v.Digest)
+		case 2:
+			r.Bool(&v.Changed)
+		default:
+			r.Skip()
+		}
+	}
+}
+
 var keysOfActor = [...]string{"id", "role", "name"}
 
 func readActor(r *jsonwire.Reader, v *abi.Actor) {
@@ -1451,6 +1780,36 @@ func readChat(r *jsonwire.Reader, v *abi.Chat) {
 			r.Int64(&v.ID)
 		case 1:
 			r.Bool(&v.Private)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfEvent = [...]string{"type", "host", "id", "name", "image", "labels", "exit_code", "time"}
+
+func readEvent(r *jsonwire.Reader, v *abi.Event) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfEvent[:]) {
+		case 0:
+			r.String(&v.Type)
+		case 1:
+			r.String(&v.Host)
+		case 2:
+			r.String(&v.ID)
+		case 3:
+			r.String(&v.Name)
+		case 4:
+			r.String(&v.Image)
+		case 5:
+			r.StringMap(&v.Labels)
+		case 6:
+			r.Int(&v.ExitCode)
+		case 7:
+			r.Int64(&v.Time)
 		default:
 			r.Skip()
 		}
@@ -1838,6 +2197,45 @@ func readComponents(r *jsonwire.Reader, v *[]abi.Component) {
 	*v = list
 }
 
+func readHeaders(r *jsonwire.Reader, v *[]abi.Header) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.Header{}
+	for r.More(']') {
+		list = append(list, *new(abi.Header))
+		readHeader(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readHTTPGrants(r *jsonwire.Reader, v *[]abi.HTTPGrant) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.HTTPGrant{}
+	for r.More(']') {
+		list = append(list, *new(abi.HTTPGrant))
+		readHTTPGrant(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+func readPendingModules(r *jsonwire.Reader, v *[]abi.PendingModule) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.PendingModule{}
+	for r.More(']') {
+		list = append(list, *new(abi.PendingModule))
+		readPendingModule(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
 var keysOfContainer = [...]string{"id", "name", "image", "state", "status", "health", "created", "project"}
 
 func readContainer(r *jsonwire.Reader, v *abi.Container) {
@@ -2022,7 +2420,7 @@ func readLoggedIn(r *jsonwire.Reader, v *abi.LoggedIn) {
 	}
 }
 
-var keysOfBotModule = [...]string{"name", "version", "description", "author", "digest", "capabilities", "off_until", "use"}
+var keysOfBotModule = [...]string{"name", "version", "description", "author", "digest", "capabilities", "trust", "signer", "off_until", "use"}
 
 func readBotModule(r *jsonwire.Reader, v *abi.BotModule) {
 	if !r.Open('{') {
@@ -2043,8 +2441,12 @@ func readBotModule(r *jsonwire.Reader, v *abi.BotModule) {
 		case 5:
 			readStrings(r, &v.Capabilities)
 		case 6:
-			r.Int64(&v.OffUntil)
+			r.String(&v.Trust)
 		case 7:
+			r.String(&v.Signer)
+		case 8:
+			r.Int64(&v.OffUntil)
+		case 9:
 			v.Use = nil
 			if !r.Null() {
 				v.Use = new(abi.ModuleUse)
@@ -2380,6 +2782,92 @@ func readComponent(r *jsonwire.Reader, v *abi.Component) {
 	}
 }
 
+var keysOfHeader = [...]string{"name", "value", "secret"}
+
+func readHeader(r *jsonwire.Reader, v *abi.Header) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfHeader[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			r.String(&v.Value)
+		case 2:
+			r.String(&v.Secret)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfHTTPGrant = [...]string{"methods", "url", "exact"}
+
+func readHTTPGrant(r *jsonwire.Reader, v *abi.HTTPGrant) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfHTTPGrant[:]) {
+		case 0:
+			readStrings(r, &v.Methods)
+		case 1:
+			r.String(&v.URL)
+		case 2:
+			r.Bool(&v.Exact)
+		default:
+			r.Skip()
+		}
+	}
+}
+
+var keysOfPendingModule = [...]string{"file", "size", "digest", "state", "why", "name", "version", "author", "description", "signer", "trusted", "before", "commands", "runs", "asks", "gone"}
+
+func readPendingModule(r *jsonwire.Reader, v *abi.PendingModule) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfPendingModule[:]) {
+		case 0:
+			r.String(&v.File)
+		case 1:
+			r.Int64(&v.Size)
+		case 2:
+			r.String(&v.Digest)
+		case 3:
+			r.String(&v.State)
+		case 4:
+			r.String(&v.Why)
+		case 5:
+			r.String(&v.Name)
+		case 6:
+			r.String(&v.Version)
+		case 7:
+			r.String(&v.Author)
+		case 8:
+			r.String(&v.Description)
+		case 9:
+			r.String(&v.Signer)
+		case 10:
+			r.Bool(&v.Trusted)
+		case 11:
+			r.String(&v.Before)
+		case 12:
+			readStrings(r, &v.Commands)
+		case 13:
+			readStrings(r, &v.Runs)
+		case 14:
+			readAskedCapabilitys(r, &v.Asks)
+		case 15:
+			readStrings(r, &v.Gone)
+		default:
+			r.Skip()
+		}
+	}
+}
+
 var keysOfModuleUse = [...]string{"invocations", "traps", "limits", "timeouts", "fuel", "most_fuel", "memory", "host_calls", "bytes", "time_ms"}
 
 func readModuleUse(r *jsonwire.Reader, v *abi.ModuleUse) {
@@ -2425,4 +2913,45 @@ func readInt64s(r *jsonwire.Reader, v *[]int64) {
 		r.Int64(&list[len(list)-1])
 	}
 	*v = list
+}
+
+func readAskedCapabilitys(r *jsonwire.Reader, v *[]abi.AskedCapability) {
+	*v = nil
+	if !r.Open('[') {
+		return
+	}
+	list := []abi.AskedCapability{}
+	for r.More(']') {
+		list = append(list, *new(abi.AskedCapability))
+		readAskedCapability(r, &list[len(list)-1])
+	}
+	*v = list
+}
+
+var keysOfAskedCapability = [...]string{"name", "scope", "words", "reason", "danger", "new", "narrowed"}
+
+func readAskedCapability(r *jsonwire.Reader, v *abi.AskedCapability) {
+	if !r.Open('{') {
+		return
+	}
+	for r.More('}') {
+		switch r.Key(keysOfAskedCapability[:]) {
+		case 0:
+			r.String(&v.Name)
+		case 1:
+			readStrings(r, &v.Scope)
+		case 2:
+			r.String(&v.Words)
+		case 3:
+			r.String(&v.Reason)
+		case 4:
+			r.Int(&v.Danger)
+		case 5:
+			r.Bool(&v.New)
+		case 6:
+			readStrings(r, &v.Narrowed)
+		default:
+			r.Skip()
+		}
+	}
 }

@@ -241,6 +241,76 @@ func (h Host) Release() (info abi.BotRelease, err error) {
 	return info, err
 }
 
+// Fetch makes an HTTP request. It needs http.fetch for the address. A status
+// such as 500 is no error.
+func (h Host) Fetch(q abi.FetchRequest) (answer abi.FetchResponse, err error) {
+	err = invoke(h, httpFetchV1, writeFetchRequest, &q, readFetchResponse, &answer)
+	return answer, err
+}
+
+// FetchGrants tells for which addresses http.fetch is granted.
+func (h Host) FetchGrants() (grants abi.FetchScope, err error) {
+	err = invoke(h, httpGrantsV1, writeHTTPQuery, &abi.HTTPQuery{}, readFetchScope, &grants)
+	return grants, err
+}
+
+// Get reads an entry of the module's own store. It needs kv, as all of the store's
+// methods do. That there is none is no error.
+func (h Host) Get(key string) (value abi.KVValue, err error) {
+	err = invoke(h, kvGetV1, writeKVQuery, &abi.KVQuery{Key: key}, readKVValue, &value)
+	return value, err
+}
+
+// Put keeps an entry in the module's own store.
+func (h Host) Put(q abi.KVPut) (done abi.KVDone, err error) {
+	err = invoke(h, kvPutV1, writeKVPut, &q, readKVDone, &done)
+	return done, err
+}
+
+// Delete forgets an entry, if it is there.
+func (h Host) Delete(key string) (done abi.KVDone, err error) {
+	err = invoke(h, kvDeleteV1, writeKVQuery, &abi.KVQuery{Key: key}, readKVDone, &done)
+	return done, err
+}
+
+// Keys lists the keys of the module's own store, in order.
+func (h Host) Keys(q abi.KVListQuery) (keys abi.KVKeys, err error) {
+	err = invoke(h, kvListV1, writeKVListQuery, &q, readKVKeys, &keys)
+	return keys, err
+}
+
+// Notify tells something that nobody asked for. It needs notify for the place.
+func (h Host) Notify(q abi.Notice) (queued abi.NoticeQueued, err error) {
+	err = invoke(h, notifyV1, writeNotice, &q, readNoticeQueued, &queued)
+	return queued, err
+}
+
+// PendingModules lists the files of the module folder that do not run. It needs
+// bot.modules, and answers admins only.
+func (h Host) PendingModules() (pending abi.PendingList, err error) {
+	err = invoke(h, botModulesPendingV1, writePendingQuery, &abi.PendingQuery{}, readPendingList, &pending)
+	return pending, err
+}
+
+// ApproveModule lets a file run. It needs bot.modules.approve, which only modules
+// inside the bot's own program can have, as RefuseModule and RevokeModule do.
+func (h Host) ApproveModule(q abi.ModuleApproval) (done abi.ModuleDone, err error) {
+	err = invoke(h, botModuleApproveV1, writeModuleApproval, &q, readModuleDone, &done)
+	return done, err
+}
+
+// RefuseModule has a file never asked about again.
+func (h Host) RefuseModule(q abi.ModuleRef) (done abi.ModuleDone, err error) {
+	err = invoke(h, botModuleRefuseV1, writeModuleRef, &q, readModuleDone, &done)
+	return done, err
+}
+
+// RevokeModule ends a module that was approved.
+func (h Host) RevokeModule(q abi.ModuleRef) (done abi.ModuleDone, err error) {
+	err = invoke(h, botModuleRevokeV1, writeModuleRef, &q, readModuleDone, &done)
+	return done, err
+}
+
 // invoke performs an operation. Its error is always an [*Error]. Q and R are
 // pointers, so that all operations share the code of one instance of it.
 func invoke[Q, R any](h Host, op operation, write func(*jsonwire.Writer, Q), query Q, read func(*jsonwire.Reader, R), result R) error {

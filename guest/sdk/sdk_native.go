@@ -63,6 +63,17 @@ const (
 	metricsHistoryV1         operation = abi.OpMetricsHistory
 	botHealthV1              operation = abi.OpBotHealth
 	botReleaseV1             operation = abi.OpBotRelease
+	httpFetchV1              operation = abi.OpHTTPFetch
+	httpGrantsV1             operation = abi.OpHTTPGrants
+	kvGetV1                  operation = abi.OpKVGet
+	kvPutV1                  operation = abi.OpKVPut
+	kvDeleteV1               operation = abi.OpKVDelete
+	kvListV1                 operation = abi.OpKVList
+	notifyV1                 operation = abi.OpNotify
+	botModulesPendingV1      operation = abi.OpModulesPending
+	botModuleApproveV1       operation = abi.OpModuleApprove
+	botModuleRefuseV1        operation = abi.OpModuleRefuse
+	botModuleRevokeV1        operation = abi.OpModuleRevoke
 )
 
 // Serve says what the module does. Natively it does nothing: a test calls

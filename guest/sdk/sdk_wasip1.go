@@ -136,6 +136,39 @@ func botHealthV1(ptr unsafe.Pointer, length uint32) int64
 //go:wasmimport cofferdam bot_release_v1
 func botReleaseV1(ptr unsafe.Pointer, length uint32) int64
 
+//go:wasmimport cofferdam http_fetch_v1
+func httpFetchV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam http_grants_v1
+func httpGrantsV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam kv_get_v1
+func kvGetV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam kv_put_v1
+func kvPutV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam kv_delete_v1
+func kvDeleteV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam kv_list_v1
+func kvListV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam notify_v1
+func notifyV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam bot_modules_pending_v1
+func botModulesPendingV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam bot_module_approve_v1
+func botModuleApproveV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam bot_module_refuse_v1
+func botModuleRefuseV1(ptr unsafe.Pointer, length uint32) int64
+
+//go:wasmimport cofferdam bot_module_revoke_v1
+func botModuleRevokeV1(ptr unsafe.Pointer, length uint32) int64
+
 var served Module
 
 // Serve says what the module does. Call it from an init function: a reactor's

@@ -117,8 +117,11 @@ func (o Operation) denial(caller *Caller) string {
 	return "out_of_scope"
 }
 
-// known reports whether a role is that of somebody on the lists.
-func known(role string) bool { return role == abi.RoleUser || role == abi.RoleAdmin }
+// known reports whether a role is that of somebody on the lists, or of a module
+// that runs by itself.
+func known(role string) bool {
+	return role == abi.RoleUser || role == abi.RoleAdmin || role == abi.RoleModule
+}
 
 // public is the part of an error that leaves the host. A code that is no error's
 // would make the module take the refusal for an answer.

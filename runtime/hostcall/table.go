@@ -21,6 +21,11 @@ type Sources struct {
 	History History
 	Bot     Bot
 	Health  Health
+	HTTP    HTTP
+	KV      KV
+	// Notifier sends notices, Modules lets files of the module folder run.
+	Notifier Notifier
+	Modules  Modules
 	// Audit keeps the record of what acts; without it nothing acts.
 	Audit Audit
 	// Observe is told how each call ended, in the word of its code; nil: nobody
@@ -85,6 +90,18 @@ func Table(s Sources) []Operation {
 		s.reads(abi.OpBotModules, capability.BotModules, answer(s.bot)),
 		s.reads(abi.OpBotHealth, capability.BotHealth, answer(s.health)),
 		s.reads(abi.OpBotRelease, capability.BotHealth, answer(s.release)),
+
+		s.reads(abi.OpHTTPFetch, capability.HTTPFetch, answer(s.fetch)),
+		s.reads(abi.OpHTTPGrants, capability.HTTPFetch, answer(s.fetchGrants)),
+		s.reads(abi.OpKVGet, capability.KV, answer(s.kvGet)),
+		s.reads(abi.OpKVPut, capability.KV, answer(s.kvPut)),
+		s.reads(abi.OpKVDelete, capability.KV, answer(s.kvDelete)),
+		s.reads(abi.OpKVList, capability.KV, answer(s.kvList)),
+		s.reads(abi.OpNotify, capability.Notify, answer(s.notify)),
+		s.reads(abi.OpModulesPending, capability.BotModules, answer(s.pending)),
+		s.vouches(abi.OpModuleApprove, capability.ModulesApprove),
+		s.vouches(abi.OpModuleRefuse, capability.ModulesRefuse),
+		s.vouches(abi.OpModuleRevoke, capability.ModulesRevoke),
 	}
 }
 

@@ -174,10 +174,24 @@ func read(s Spec) (*module, error) {
 		manifest: manifest, digest: s.Digest, builtIn: s.BuiltIn,
 		limits: narrowed(s.Limits, manifest.Limits), ready: make(chan struct{}),
 	}
+	if err := builtInOnly(manifest); err != nil && !s.BuiltIn {
+		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
+	}
 	if m.grant, err = Grant(manifest, s.Granted); err != nil {
 		return m, fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
 	return m, nil
+}
+
+// builtInOnly returns an error for a manifest that asks for what no module from
+// elsewhere can have.
+func builtInOnly(manifest abi.Manifest) error {
+	for _, c := range manifest.Capabilities {
+		if capability.BuiltInOnly(capability.Name(c.Name)) {
+			return fmt.Errorf("it asks for %s, which only built-in modules can have", c.Name)
+		}
+	}
+	return nil
 }
 
 // refusal is what is listed of a module that is not granted what it needs.

@@ -46,12 +46,26 @@ const (
 	ImagesUpdates     Name = "docker.images.updates"
 	BotModules        Name = "bot.modules"
 	BotHealth         Name = "bot.health"
+	HTTPFetch         Name = "http.fetch"
+	KV                Name = "kv"
+	Schedule          Name = "schedule"
+	Notify            Name = "notify"
+	DockerEvents      Name = "docker.events"
+	ModulesApprove    Name = "bot.modules.approve"
+	ModulesRefuse     Name = "bot.modules.refuse"
+	ModulesRevoke     Name = "bot.modules.revoke"
 )
 
 // rule is what is fixed about a capability.
 type rule struct {
 	scope kind
 	need  Need
+	// effects tells that using it leaves something behind, though nobody is asked
+	// first: a request that another server got, an entry, a notice.
+	effects bool
+	// builtIn is for modules inside the program only: with it a module from
+	// elsewhere could let itself in.
+	builtIn bool
 }
 
 // kind is what a capability's scope is made of.
@@ -61,6 +75,11 @@ const (
 	unscoped kind = iota
 	ofContainers
 	ofImages
+	ofURLs     // what may be fetched: see ParseURLScope
+	ofSize     // one quota, such as 256KiB
+	ofInterval // one duration, such as 5m: no more often
+	ofNotices  // places and a budget, such as admins and 20/h
+	ofEvents   // types of events, such as container.die or container.*
 )
 
 // reveal shows what may hold secrets; act is what changes a container; destroy
@@ -72,6 +91,8 @@ var (
 	// secret is what no group sees, whoever is in it: not all that is secret looks
 	// so, and is masked (A5).
 	secret = rule{scope: ofContainers, need: Need{Session: true, Private: true}}
+	// vouch lets a module run, or ends one: for the screens of the bot itself.
+	vouch = rule{need: Need{Admin: true, Session: true, Confirm: true}, builtIn: true}
 )
 
 // rules lists every capability there is.
@@ -83,6 +104,9 @@ var rules = map[Name]rule{
 	ContainersLogs: reveal, ContainersRuntime: reveal, ContainersEnv: secret,
 	ImagesList: {scope: ofImages}, ImagesInspect: {scope: ofImages}, ImagesHistory: {scope: ofImages}, ImagesUpdates: {scope: ofImages},
 	ContainersStart: act, ContainersPause: act, ContainersUnpause: act, ContainersRename: act,
+	HTTPFetch: {scope: ofURLs, effects: true}, KV: {scope: ofSize, effects: true},
+	Schedule: {scope: ofInterval, effects: true}, Notify: {scope: ofNotices, effects: true}, DockerEvents: {scope: ofEvents, effects: true},
+	ModulesApprove: vouch, ModulesRevoke: vouch, ModulesRefuse: {need: Need{Admin: true, Session: true}, builtIn: true},
 	ContainersStop: destroy, ContainersRestart: destroy, ContainersKill: destroy, ContainersRemove: destroy,
 }
 
@@ -145,11 +169,21 @@ func parseFor(name Name, patterns []string) (Scope, error) {
 		return Scope{}, errors.New(`needs a scope: container names such as "web-*", "label:KEY=VALUE", "project:NAME", or "*" for all`)
 	case rule.scope == ofImages && len(patterns) == 0:
 		return Scope{}, errors.New(`needs a scope: repositories such as "nginx" or "ghcr.io/acme/*", or "*" for all`)
-	case rule.scope == ofImages:
+	}
+	switch rule.scope {
+	case ofImages:
 		return ParseImageScope(patterns)
+	case ofURLs:
+		return ParseURLScope(patterns)
+	case ofSize, ofInterval, ofNotices, ofEvents:
+		return parseTerms(rule.scope, patterns)
 	}
 	return ParseScope(patterns)
 }
+
+// BuiltInOnly reports whether only modules inside the program can have a
+// capability.
+func BuiltInOnly(name Name) bool { return rules[name].builtIn }
 
 // Narrow returns what both sets grant. A target must lie inside the scopes of
 // both.
@@ -187,12 +221,12 @@ func (s Set) Equal(other Set) bool {
 // Has reports whether a capability is granted at all, in whatever scope.
 func (s Set) Has(name Name) bool { return len(s.granted[name]) > 0 }
 
-// OnlyReads reports whether nothing in the set demands anything of a user: what
-// is done with it changes nothing and shows no secret. It is false for an empty
+// OnlyReads reports whether nothing in the set demands anything of a user or has
+// effects: what is done with it changes nothing and shows no secret. It is false for an empty
 // set, of which nothing is known.
 func (s Set) OnlyReads() bool {
 	for name := range s.granted {
-		if NeedOf(name) != (Need{}) {
+		if NeedOf(name) != (Need{}) || rules[name].effects {
 			return false
 		}
 	}

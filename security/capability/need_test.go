@@ -34,6 +34,9 @@ func TestNeedsOfCapabilities(t *testing.T) {
 		MetricsNetwork: free, MetricsHistory: free, BotHealth: free,
 		ImagesList: free, ImagesInspect: free, ImagesHistory: free, ImagesUpdates: free,
 
+		HTTPFetch: free, KV: free, Schedule: free, Notify: free, DockerEvents: free,
+		ModulesApprove: ruinous, ModulesRevoke: ruinous, ModulesRefuse: acting,
+
 		ContainersLogs: reading, ContainersRuntime: reading, ContainersEnv: private,
 
 		ContainersStart: acting, ContainersPause: acting, ContainersUnpause: acting, ContainersRename: acting,

@@ -22,9 +22,11 @@ type Target struct {
 type Scope struct {
 	// source is the patterns as they were written.
 	source []string
-	// A scope is of containers or of images: one of these is set.
+	// A scope is of containers, of images, of URLs or of terms: one of these is set.
 	patterns     []pattern
 	repositories []repository
+	urls         []urlPattern
+	terms        terms
 }
 
 // MaxPatterns bounds a scope: more is a mistake or an attack.

@@ -153,9 +153,6 @@ func (c *codecs) readStruct(name string, t *types.Named) error {
 	}
 	var keys, cases bytes.Buffer
 	for i, m := range members {
-		if methodOf(m.Type()) == "Bytes" {
-			return fmt.Errorf("%s: no codec that reads bytes", m.key)
-		}
 		call, err := c.readMember(m)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.key, err)

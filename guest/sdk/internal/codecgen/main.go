@@ -13,12 +13,14 @@ var (
 	sent = []string{
 		"Reply", "ContainerQuery", "ContainerRef", "DockerQuery", "MetricsQuery", "ProcessQuery", "BotQuery",
 		"ContainerRename", "LogQuery", "ContainerHistoryQuery", "ImageQuery", "ImageRef", "UpdateQuery", "HistoryQuery",
+		"FetchRequest", "HTTPQuery", "KVQuery", "KVPut", "KVListQuery", "Notice", "PendingQuery", "ModuleApproval", "ModuleRef",
 	}
 	received = []string{
 		"Request", "Error", "ContainerList", "ContainerDetails", "ContainerStats", "ContainerDone", "DockerInfo", "DockerHosts",
 		"HostInfo", "CPUInfo", "MemoryInfo", "DiskInfo", "SensorInfo", "ProcessInfo", "UserInfo", "BotInfo",
 		"LogPage", "ContainerRuntime", "ContainerEnv", "History", "ImageList", "ImageDetails", "ImageHistory", "UpdateReport",
 		"DiskIOInfo", "NetworkInfo", "PressureInfo", "BotHealth", "BotRelease",
+		"FetchResponse", "FetchScope", "KVValue", "KVDone", "KVKeys", "NoticeQueued", "PendingList", "ModuleDone",
 	}
 )
 

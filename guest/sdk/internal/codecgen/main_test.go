@@ -84,11 +84,6 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s: no error, but\n%s", body, text)
 		}
 	}
-	for _, body := range []string{"struct { A []byte `json:\"a\"` }"} {
-		if text, err := generate(packageOf(t, body), nil, []string{"T"}); err == nil {
-			t.Errorf("reading %s: no error, but\n%s", body, text)
-		}
-	}
 	if _, err := generate(packageOf(t, "struct {}"), []string{"Missing"}, nil); err == nil {
 		t.Error("a type that is not there: no error")
 	}

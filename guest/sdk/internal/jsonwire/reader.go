@@ -4,6 +4,7 @@
 package jsonwire
 
 import (
+	"encoding/base64"
 	"slices"
 	"strconv"
 )
@@ -125,6 +126,27 @@ func (r *Reader) String(v *string) {
 		return
 	}
 	*v = r.quoted()
+}
+
+// Bytes reads base64.
+//
+//go:noinline
+func (r *Reader) Bytes(v *[]byte) {
+	if r.peek() != '"' {
+		*v = nil
+		r.null("a string")
+		return
+	}
+	start := r.at
+	decoded, err := base64.StdEncoding.DecodeString(r.quoted())
+	if r.err != nil {
+		return
+	}
+	if err != nil {
+		r.failAt(start, "base64")
+		return
+	}
+	*v = decoded
 }
 
 // Bool reads a truth value.
