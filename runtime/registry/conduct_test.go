@@ -64,7 +64,7 @@ func newInfirmary(t *testing.T) *infirmary {
 	}, 1)
 	t.Cleanup(func() { i.Registry.Close(context.Background()) })
 	add(t, i.Registry, onlyShips(t))
-	i.Loaded()
+	i.AwaitAll()
 	return i
 }
 
@@ -285,7 +285,7 @@ func TestListShowsModulesThatDoNotRun(t *testing.T) {
 	if err := i.Add(t.Context(), refused); !errors.Is(err, ErrNotGranted) {
 		t.Fatal(err)
 	}
-	i.Loaded()
+	i.AwaitAll()
 	var got []string
 	for _, s := range i.List() {
 		got = append(got, fmt.Sprintf("%s %s %d %s", s.Name, s.State, s.OffUntil, s.Why))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/quarantine"
 )
 
@@ -81,6 +82,27 @@ func (m *module) described(decision quarantine.Decision) abi.BotModule {
 		b.OffUntil = decision.Until.UnixMilli()
 	}
 	return b
+}
+
+// Loaded is a module that runs, as far as others need to know it.
+type Loaded struct {
+	Manifest abi.Manifest
+	Digest   string
+	Grant    capability.Set
+	BuiltIn  bool
+}
+
+// Loaded returns the modules that run.
+func (r *Registry) Loaded() []Loaded {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	list := make([]Loaded, 0, len(r.order))
+	for _, name := range r.order {
+		if m := r.modules[name]; !m.failed() {
+			list = append(list, Loaded{Manifest: m.manifest, Digest: m.digest, Grant: m.grant, BuiltIn: m.builtIn})
+		}
+	}
+	return list
 }
 
 // Running returns how many modules are loaded.

@@ -154,7 +154,7 @@ func TestReplaceLoadsWhatHasChanged(t *testing.T) {
 			r := w.newRegistry(t)
 			add(t, r, core(t))
 			add(t, r, ships(t, "*"))
-			r.Loaded()
+			r.AwaitAll()
 			change := replace(t, r, test.next...)
 			if got := strings.Join(change.Loaded, " "); got != test.loaded {
 				t.Errorf("loaded %q, want %q", got, test.loaded)
@@ -221,7 +221,7 @@ func TestReplaceIsAllOrNothing(t *testing.T) {
 			r := w.newRegistry(t)
 			add(t, r, core(t))
 			add(t, r, ships(t, "*"))
-			r.Loaded()
+			r.AwaitAll()
 			_, err := r.Replace(t.Context(), []Spec{wasm(t, "new", nil), core(t), ships(t, "web-*"), test.bad})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
@@ -261,7 +261,7 @@ func TestReplaceLeavesAFailedModuleAsItIs(t *testing.T) {
 	r := (&workshop{refuses: "broken"}).newRegistry(t)
 	add(t, r, core(t))
 	add(t, r, wasm(t, "broken", nil))
-	r.Loaded()
+	r.AwaitAll()
 	if change := replace(t, r, wasm(t, "broken", nil), core(t)); change.Loaded != nil || change.Removed != nil {
 		t.Errorf("got %+v", change)
 	}
@@ -275,7 +275,7 @@ func TestAReplacedModuleEndsItsInvocations(t *testing.T) {
 		r := w.newRegistry(t)
 		add(t, r, core(t))
 		add(t, r, ships(t, "*"))
-		r.Loaded()
+		r.AwaitAll()
 		old := w.made[slices.IndexFunc(w.made, func(m *watched) bool { return m.Name == "ships" })]
 		var under sync.WaitGroup
 		ask := func(name, want string) {
@@ -335,7 +335,7 @@ func TestReplaceGivesUpWithItsContext(t *testing.T) {
 		w := &workshop{}
 		r := w.newRegistry(t)
 		add(t, r, ships(t, "*"))
-		r.Loaded()
+		r.AwaitAll()
 		w.gate = make(chan struct{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Loaded waits until every module that was added is loaded, or could not be.
-func (r *Registry) Loaded() {
+// AwaitAll waits until every module that was added is loaded, or could not be.
+func (r *Registry) AwaitAll() {
 	r.mu.RLock()
 	modules := slices.Collect(maps.Values(r.modules))
 	r.mu.RUnlock()
