@@ -384,7 +384,7 @@ func (m *fakeModules) ByCommand(name string) (chat.Route, bool) {
 		return chat.Route{Module: module, Command: name, Who: abi.WhoUser}, module != m.gone
 	}
 	who, found := commands[name]
-	return chat.Route{Module: "mod", Command: name, Who: who}, found
+	return chat.Route{Module: "mod", Command: name, Who: who}, found && m.gone != "mod"
 }
 
 func (m *fakeModules) set(invoke func(context.Context, abi.Request) (abi.Code, []byte, error)) {

@@ -79,6 +79,32 @@ func TestTaps(t *testing.T) {
 	}
 }
 
+// A module was taken out of its folder: its buttons say so, and those of others
+// that lead to it.
+func TestButtonsOfAModuleThatIsGone(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		tokens := r.view(user, user)
+		r.modules.gone = "mod"
+		for button, token := range map[string]string{"an action of its own": tokens[0], "its command": tokens[1]} {
+			r.expect(r.handles(tapped(user, user, token)), "alert q2: "+textButtonDead, "edit 2/80: "+textViewDead)
+			if n := len(r.modules.requests); n != 1 {
+				t.Errorf("%s: %d requests reached the module, want the first alone", button, n)
+			}
+		}
+	})
+	inBubble(t, func(r *rig) { // only its command is gone, in a version that came meanwhile
+		r.modules.of = map[string]string{"extra": "other"}
+		r.modules.set(func(context.Context, abi.Request) (abi.Code, []byte, error) {
+			return reply(abi.Reply{Blocks: []abi.Block{{Kind: abi.BlockText, Spans: []abi.Span{{Text: "x"}}}},
+				Keyboard: [][]abi.Button{{{Label: "Extra", Command: "extra"}}}})
+		})
+		r.handles(typed(user, user, "/view"))
+		token := r.sender.last.Inline[0][0].Data
+		delete(r.modules.of, "extra")
+		r.expect(r.handles(tapped(user, user, token)), "alert q2: "+textButtonDead, "edit 2/80: "+textViewDead)
+	})
+}
+
 func TestAViewsButtonsLastADay(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		token := r.view(user, user)[0]

@@ -93,11 +93,17 @@ func (r *Registry) forgetConducts() {
 	if beyond <= 0 {
 		return
 	}
+	there := map[*conduct]bool{}
+	for _, m := range r.modules {
+		there[m.conduct] = true
+	}
+	for _, m := range r.coming {
+		there[m.conduct] = true
+	}
 	var old []string
 	lasts := map[string]time.Time{}
 	for digest, c := range r.conducts {
-		there := slices.ContainsFunc(r.order, func(name string) bool { return r.modules[name].conduct == c })
-		if !there {
+		if !there[c] {
 			c.mu.Lock()
 			lasts[digest] = c.last
 			c.mu.Unlock()

@@ -39,11 +39,11 @@ func (r *Registry) List() []Status {
 	return append(list, r.refused...)
 }
 
-// status is what an operator sees of a module.
+// status is what an operator sees of a module in the table. The caller holds mu.
 func (m *module) status(now time.Time) Status {
 	decision, use := m.conduct.look(now)
 	s := Status{BotModule: m.described(decision), State: m.state()}
-	s.Use = &use
+	s.Use, s.Signer = &use, m.signer
 	switch {
 	case s.State == StateRefused:
 		s.Why = m.why(m.err)
@@ -76,7 +76,7 @@ func (m *module) why(err error) string {
 func (m *module) described(decision quarantine.Decision) abi.BotModule {
 	b := abi.BotModule{
 		Name: m.manifest.Name, Version: m.manifest.Version, Description: m.manifest.Description, Author: m.manifest.Author,
-		Digest: m.digest, Capabilities: m.grant.List(),
+		Digest: m.digest, Capabilities: m.grant.List(), Trust: m.trust,
 	}
 	if !decision.Allowed {
 		b.OffUntil = decision.Until.UnixMilli()
@@ -118,8 +118,8 @@ func (r *Registry) Running() int {
 	return n
 }
 
-// Describe returns the bot as a user of that role sees it. What modules took is
-// for admins.
+// Describe returns the bot as a user of that role sees it. What modules took
+// and who signed them is for admins.
 func (r *Registry) Describe(role string) abi.BotInfo {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -133,7 +133,7 @@ func (r *Registry) Describe(role string) abi.BotInfo {
 		decision, use := m.conduct.look(now)
 		described := m.described(decision)
 		if role == abi.RoleAdmin {
-			described.Use = &use
+			described.Use, described.Signer = &use, m.signer
 		}
 		info.Modules = append(info.Modules, described)
 		for _, c := range m.manifest.Commands {

@@ -19,7 +19,6 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
-	"github.com/cofferdam-bot/cofferdam/security/quarantine"
 )
 
 // Runner runs a loaded module; [engine.Module] is one.
@@ -73,6 +72,9 @@ type Registry struct {
 	refused []Status
 	// conducts are those of digests. They belong to who holds changing.
 	conducts map[string]*conduct
+	// coming are modules that Put is loading, by name. They belong to who holds
+	// changing.
+	coming map[string]*module
 	// working is what loads and closes modules. Nothing is added once closed
 	// is set.
 	working sync.WaitGroup
@@ -84,6 +86,8 @@ type module struct {
 	manifest abi.Manifest
 	digest   string
 	builtIn  bool
+	trust    string // why it may run; it belongs to who holds mu
+	signer   string // the same
 	grant    capability.Set
 	limits   engine.Limits
 	conduct  *conduct
@@ -117,21 +121,9 @@ func New(c Config, compilers int) *Registry {
 	}
 	return &Registry{
 		Config: c, table: newTable(c.Own), leaving: map[*module]bool{}, conducts: map[string]*conduct{},
-		turn: make(chan struct{}, max(compilers, 1)),
+		coming: map[string]*module{},
+		turn:   make(chan struct{}, max(compilers, 1)),
 	}
-}
-
-// Spec is a module to add.
-type Spec struct {
-	Wasm []byte
-	// Digest is the SHA-256 of Wasm, in hexadecimal.
-	Digest string
-	// BuiltIn modules may offer commands to anybody.
-	BuiltIn bool
-	// Granted narrows what the manifest asks; nil grants all of it.
-	Granted []capability.Request
-	// Limits narrow the host's own.
-	Limits engine.Limits
 }
 
 // Add reads a module's manifest, gives it its commands, and begins to load it.
@@ -157,101 +149,10 @@ func (r *Registry) Add(ctx context.Context, s Spec) error {
 		return err
 	}
 	r.begin(func() {
-		r.load(ctx, m, s.Wasm)
+		r.load(ctx, m, s)
 		r.tell(ctx, m)
 	})
 	return nil
-}
-
-// read makes a module of a spec, as far as that can be done without loading it.
-// With [ErrNotGranted] it returns one that must not run.
-func read(s Spec) (*module, error) {
-	manifest, err := abi.ReadManifest(s.Wasm)
-	if err != nil {
-		return nil, err
-	}
-	m := &module{
-		manifest: manifest, digest: s.Digest, builtIn: s.BuiltIn,
-		limits: narrowed(s.Limits, manifest.Limits), ready: make(chan struct{}),
-	}
-	if err := builtInOnly(manifest); err != nil && !s.BuiltIn {
-		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
-	}
-	if m.grant, err = Grant(manifest, s.Granted); err != nil {
-		return m, fmt.Errorf("module %s: %w", manifest.Name, err)
-	}
-	return m, nil
-}
-
-// builtInOnly returns an error for a manifest that asks for what no module from
-// elsewhere can have.
-func builtInOnly(manifest abi.Manifest) error {
-	for _, c := range manifest.Capabilities {
-		if capability.BuiltInOnly(capability.Name(c.Name)) {
-			return fmt.Errorf("it asks for %s, which only built-in modules can have", c.Name)
-		}
-	}
-	return nil
-}
-
-// refusal is what is listed of a module that is not granted what it needs.
-func (m *module) refusal(err error) Status {
-	return Status{BotModule: m.described(quarantine.Decision{Allowed: true}), State: StateRefused, Why: m.why(err)}
-}
-
-// ErrNotGranted is returned for a module that asks for a capability which the
-// operator left out. It imports the host functions of that capability, and what
-// is not granted is not linked, so the module cannot run at all.
-var ErrNotGranted = errors.New("not granted")
-
-// Grant is what the manifest asks and the operator allows, in the narrower
-// scope of the two (F1). With granted nil it is what the manifest asks.
-func Grant(manifest abi.Manifest, granted []capability.Request) (capability.Set, error) {
-	var requests []capability.Request
-	for _, c := range manifest.Capabilities {
-		requests = append(requests, capability.Request{Name: c.Name, Scope: c.Scope})
-	}
-	asked, err := capability.Parse(requests)
-	if err != nil {
-		return capability.Set{}, fmt.Errorf("its manifest: %w", err)
-	}
-	if granted == nil {
-		return asked, nil
-	}
-	allowed, err := capability.Parse(granted)
-	if err != nil {
-		return capability.Set{}, fmt.Errorf("its grants in the config: %w", err)
-	}
-	if missing := asked.Missing(allowed); len(missing) > 0 {
-		return capability.Set{}, fmt.Errorf("%w: it asks for %v and cannot run without; to let it see less, grant that with a narrower scope", ErrNotGranted, missing)
-	}
-	return asked.Narrow(allowed), nil
-}
-
-// narrowed applies what a manifest asks for, never above the host's limits.
-func narrowed(l engine.Limits, asks abi.LimitRequest) engine.Limits {
-	if asked := int64(asks.MemoryMiB) << 20; asked > 0 {
-		l.Memory = min(l.Memory, asked)
-	}
-	if asked := time.Duration(asks.TimeoutMS) * time.Millisecond; asked > 0 {
-		l.Timeout = min(l.Timeout, asked)
-	}
-	if asks.HostCalls > 0 {
-		l.HostCalls = min(l.HostCalls, asks.HostCalls)
-	}
-	if asks.ReplyKiB > 0 {
-		l.Reply = min(l.Reply, asks.ReplyKiB<<10)
-	}
-	if asks.LogKiB > 0 {
-		l.Log = min(l.Log, asks.LogKiB<<10)
-	}
-	if asks.Concurrency > 0 {
-		l.Concurrency = min(l.Concurrency, asks.Concurrency)
-	}
-	if asks.Fuel > 0 {
-		l.Fuel = min(l.Fuel, uint64(asks.Fuel))
-	}
-	return l
 }
 
 // begin runs work that Close waits for. It reports false, and runs nothing, if
@@ -265,7 +166,7 @@ func (r *Registry) begin(work func()) bool {
 	return !r.closed
 }
 
-func (r *Registry) load(ctx context.Context, m *module, wasm []byte) {
+func (r *Registry) load(ctx context.Context, m *module, s Spec) {
 	defer close(m.ready)
 	select {
 	case r.turn <- struct{}{}:
@@ -275,6 +176,11 @@ func (r *Registry) load(ctx context.Context, m *module, wasm []byte) {
 		return
 	}
 	began := time.Now()
+	wasm, err := s.file()
+	if err != nil {
+		m.err = fmt.Errorf("module %s: %w", m.manifest.Name, err)
+		return
+	}
 	m.runner, m.err = r.Load(ctx, engine.Source{Name: m.manifest.Name, Wasm: wasm, Grant: m.grant, Limits: m.limits, BuiltIn: m.builtIn})
 	m.took = time.Since(began)
 }
@@ -293,7 +199,7 @@ func (r *Registry) tell(ctx context.Context, m *module) {
 // loadingGrace is how long Close waits for a module that is being compiled.
 const loadingGrace = 2 * time.Second
 
-// Close frees all modules. No request and no Replace may be under way. A compiler cannot be
+// Close frees all modules. No request, Replace or Put may be under way. A compiler cannot be
 // interrupted: a module that it still works on is left to the end of the
 // process.
 func (r *Registry) Close(ctx context.Context) error {

@@ -16,13 +16,15 @@ type Change struct {
 	Loaded []string
 	// Removed are those that run no more.
 	Removed []string
-	// Refused says of each module that does not run why: every error is an
-	// [ErrNotGranted]. It is no new one if it did not run before.
+	// Refused says of each module that does not run why: it is an [ErrNotGranted],
+	// or a module from elsewhere has its name, or a command or a word of it. It is
+	// no new one if it did not run before.
 	Refused []error
 }
 
-// Replace puts the modules of specs in the place of those that are there, all
-// or nothing. A module whose file, effective grant and limits are the same goes
+// Replace puts the built-in modules of specs in the place of those that are
+// there, all or nothing. What [Registry.Put] brought stays, with all that it
+// owns. A module whose file, effective grant and limits are the same goes
 // on, and what it is doing with it; the same holds for one that could not be
 // loaded. The others are loaded while the old ones still serve. Then all change
 // at once, and each old one is closed when its last invocation has ended.
@@ -54,6 +56,9 @@ func (r *Registry) Replace(ctx context.Context, specs []Spec) (Change, error) {
 		change.Loaded = append(change.Loaded, f.manifest.Name)
 	}
 	for _, name := range old.order {
+		if !old.modules[name].builtIn {
+			continue
+		}
 		if _, stays := next.modules[name]; !stays {
 			change.Removed = append(change.Removed, name)
 		}
@@ -67,10 +72,10 @@ func (r *Registry) Replace(ctx context.Context, specs []Spec) (Change, error) {
 // unloaded is a module with the file from which it is to be loaded.
 type unloaded struct {
 	*module
-	wasm []byte
+	spec Spec
 }
 
-// refusals are modules that are not granted what they need, with their errors.
+// refusals are modules that cannot have what they need, with their errors.
 type refusals struct {
 	list []Status
 	errs []error
@@ -81,27 +86,63 @@ type refusals struct {
 func (r *Registry) plan(specs []Spec) (next table, fresh []unloaded, refused refusals, err error) {
 	next = newTable(r.Own)
 	var problems []error
+	// Whoever is there keeps what it has: these could take each other in, and the
+	// built-in ones have to do with what is left.
+	foreign := r.foreign()
+	for _, m := range foreign {
+		problems = append(problems, next.add(m))
+	}
+	next.order = nil
 	for _, s := range specs {
 		m, err := read(s)
 		if errors.Is(err, ErrNotGranted) {
-			refused.list, refused.errs = append(refused.list, m.refusal(err)), append(refused.errs, err)
+			refused.add(m, err)
 			continue
+		}
+		if err == nil && !s.BuiltIn {
+			err = fmt.Errorf("module %s: it is none of the built-in ones", m.manifest.Name)
 		}
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
 		m.conduct = r.remembered(m.digest)
-		if old := r.modules[m.manifest.Name]; old != nil && old.same(m) {
+		old := r.modules[m.manifest.Name]
+		same := old != nil && old.same(m)
+		if same {
 			m = old
-		} else {
-			fresh = append(fresh, unloaded{m, s.Wasm})
 		}
 		if err := next.add(m); err != nil {
-			problems = append(problems, err)
+			if owner, ok := errors.AsType[*conflict](err); ok && next.modules[owner.owner] != nil && !next.modules[owner.owner].builtIn {
+				refused.add(m, err)
+			} else {
+				problems = append(problems, err)
+			}
+			continue
+		}
+		if !same {
+			fresh = append(fresh, unloaded{m, s})
 		}
 	}
+	for _, m := range foreign {
+		next.order = append(next.order, m.manifest.Name)
+	}
 	return next, fresh, refused, errors.Join(problems...)
+}
+
+// foreign returns the modules that are not built in, in their order.
+func (r *Registry) foreign() []*module {
+	var list []*module
+	for _, name := range r.order {
+		if m := r.modules[name]; !m.builtIn {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func (r *refusals) add(m *module, err error) {
+	r.list, r.errs = append(r.list, m.refusal(err)), append(r.errs, err)
 }
 
 // same reports whether one module can stand for the other.
@@ -114,7 +155,7 @@ var errClosed = errors.New("the modules were closed")
 // loadAll begins to load modules, and returns when all of them are ready.
 func (r *Registry) loadAll(ctx context.Context, fresh []unloaded) error {
 	for _, f := range fresh {
-		if !r.begin(func() { r.load(ctx, f.module, f.wasm) }) {
+		if !r.begin(func() { r.load(ctx, f.module, f.spec) }) {
 			f.err = errClosed
 			close(f.ready)
 		}
@@ -143,7 +184,7 @@ func (r *Registry) dismiss(m *module) {
 		<-m.ready
 		m.users.Wait()
 		if err := m.close(context.Background()); err != nil {
-			r.Log.Error("a module that was replaced cannot be closed", zap.String("event", "module.stays"),
+			r.Log.Error("a module that was replaced or removed cannot be closed", zap.String("event", "module.stays"),
 				zap.String("module", m.manifest.Name), zap.Error(err))
 		}
 		r.mu.Lock()
