@@ -9,11 +9,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
-	"github.com/cofferdam-bot/cofferdam/runtime/render"
 	"github.com/cofferdam-bot/cofferdam/security/access"
 	"github.com/cofferdam-bot/cofferdam/security/audit"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
-	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
 // render makes messages of the reply. Tokens are kept before the message that
@@ -29,7 +27,7 @@ func (p *Pipeline) render(ctx context.Context, t *passage) outcome {
 	if err != nil {
 		return p.fail(ctx, t, textInternal, err)
 	}
-	t.rendered = render.Reply(t.reply, p.Now(), p.Zone, func(n int) string { return token(id, n) })
+	t.rendered = p.rendered(t.route.Module, t.reply, func(n int) string { return token(id, n) })
 	if len(t.rendered.Files) > 0 && t.revealed() != "" && !t.update.Chat.Private {
 		return p.withhold(ctx, t)
 	}
@@ -90,7 +88,7 @@ func (p *Pipeline) send(ctx context.Context, t *passage) outcome {
 	}
 	// The answer to the tap need not wait for the chat's queue. What nobody saw
 	// there, since it came too late or nothing was tapped, is a message.
-	if notice := foreign.Text(t.reply.Notice); !t.answerTap(ctx, p, notice, false) && notice != "" {
+	if notice := p.signed(t.route.Module, t.reply.Notice); !t.answerTap(ctx, p, notice, false) && notice != "" {
 		texts = append([]chat.Message{{Text: notice}}, texts...)
 	}
 	if t.reply.Menu != "" && len(texts) > 0 {

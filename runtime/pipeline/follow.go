@@ -309,7 +309,7 @@ func (p *Pipeline) showFollowUp(ctx context.Context, t *passage, reply abi.Reply
 		p.endChain(ctx, c, textInternal, "buttons")
 		return
 	}
-	m, some := lastMessage(render.Reply(reply, p.Now(), p.Zone, func(n int) string { return token(inGeneration(fresh.id, fresh.Generation), n) }))
+	m, some := lastMessage(p.rendered(c.module, reply, func(n int) string { return token(inGeneration(fresh.id, fresh.Generation), n) }))
 	if some && !reflect.DeepEqual(m, c.last) {
 		if !p.editChain(ctx, c, m, fresh, reply.Again == nil) {
 			return

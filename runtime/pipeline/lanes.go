@@ -156,6 +156,20 @@ func (l *lanes) aside(f func(context.Context)) bool {
 	}
 }
 
+// join lets the caller's own work count among what is waited for at the end, and
+// end with it. ok is false while closing.
+func (l *lanes) join(ctx context.Context) (joined context.Context, leave func(), ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closing {
+		return ctx, nil, false
+	}
+	l.workers.Add(1)
+	joined, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(l.ctx, cancel)
+	return joined, func() { stop(); cancel(); l.workers.Done() }, true
+}
+
 // run serves a lane until it is empty.
 func (l *lanes) run(chat int64) {
 	for {

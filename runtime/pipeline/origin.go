@@ -29,8 +29,12 @@ const (
 	maxVisitSize = 3 << 10 // bytes of one: the arguments of a button, and some
 )
 
-// visitOf returns what a route was; nil if it is too long to be kept.
+// visitOf returns what a route was; nil if it is too long to be kept, or asked for
+// nothing: then it is of a message that came unasked.
 func visitOf(r chat.Route) *visit {
+	if r.Command == "" && r.Action == "" {
+		return nil
+	}
 	v := &visit{Module: r.Module, Command: r.Command, Action: r.Action, Args: r.Args, Text: r.Text, Who: r.Who}
 	if v.size() > maxVisitSize {
 		return nil

@@ -17,7 +17,8 @@
 //	journal  done
 //
 // Beside that way: what a user sees meanwhile stands in progress.go, how a view
-// leads back in origin.go, and how a message is kept up to date in follow.go.
+// leads back in origin.go, how a message is kept up to date in follow.go, what is
+// sent unasked in post.go, and whose words are marked as such in byline.go.
 package pipeline
 
 import (
@@ -115,6 +116,9 @@ type Modules interface {
 	Has(module string) bool
 	// Await returns when a module is loaded, could not be, or is not there.
 	Await(ctx context.Context, module string)
+	// DropIn tells of a module from elsewhere, or of one that is not there (any
+	// more): what it says carries its name.
+	DropIn(module string) bool
 	// OnlyReads tells of a module of the project's own that it can neither change
 	// nor reveal anything.
 	OnlyReads(module string) bool

@@ -363,6 +363,8 @@ type fakeModules struct {
 	gated func(*capability.Pass) error
 	of    map[string]string // the modules of further commands, for users
 	gone  string            // a module that is there no more
+	// dropIn is a module from elsewhere.
+	dropIn string
 }
 
 var commands = map[string]string{"view": abi.WhoUser, "manage": abi.WhoAdmin, "open": abi.WhoAnybody, "nobody": ""}
@@ -396,6 +398,8 @@ func (m *fakeModules) set(invoke func(context.Context, abi.Request) (abi.Code, [
 func (m *fakeModules) Has(module string) bool { return module != "" && module != m.gone }
 
 func (m *fakeModules) Await(context.Context, string) {}
+
+func (m *fakeModules) DropIn(module string) bool { return module == m.dropIn }
 
 func (m *fakeModules) OnlyReads(string) bool { return m.reads }
 

@@ -41,10 +41,18 @@ func Parse(data []byte) (abi.Reply, error) {
 	if err := json.Unmarshal(data, &reply); err != nil {
 		return abi.Reply{}, fmt.Errorf("reply: %w", err)
 	}
-	if err := check(reply); err != nil {
-		return abi.Reply{}, fmt.Errorf("reply: %w", err)
+	if err := Check(reply); err != nil {
+		return abi.Reply{}, err
 	}
 	return reply, nil
+}
+
+// Check returns the first rule that a reply breaks, or nil.
+func Check(reply abi.Reply) error {
+	if err := check(reply); err != nil {
+		return fmt.Errorf("reply: %w", err)
+	}
+	return nil
 }
 
 func check(r abi.Reply) error {

@@ -27,6 +27,11 @@ const MaxMessages = 5
 // Reply renders a reply that [Parse] has checked. token gives the callback
 // data of the nth button. Moments are written in zone.
 func Reply(r abi.Reply, now time.Time, zone *time.Location, token func(n int) string) Rendered {
+	return reply(r, now, zone, token, 0)
+}
+
+// reply leaves so many units of each message free.
+func reply(r abi.Reply, now time.Time, zone *time.Location, token func(n int) string, free int) Rendered {
 	w := writer{now: now, zone: zone}
 	var pieces []piece
 	var out Rendered
@@ -49,6 +54,7 @@ func Reply(r abi.Reply, now time.Time, zone *time.Location, token func(n int) st
 	if picture != nil {
 		in = caption
 	}
+	in.units -= free
 	for _, p := range pack(pieces, in) {
 		out.Texts = append(out.Texts, chat.Message{Text: p.text, Entities: p.entities, Photo: picture})
 	}
