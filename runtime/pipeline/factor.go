@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 
@@ -87,6 +88,17 @@ func (p *Pipeline) withoutMention(ctx context.Context, text string) string {
 func isBareCode(text string) bool {
 	_, ok := totp.ReadCode(text)
 	return ok
+}
+
+// isSpacedCode reports whether a text is a code in pieces: a module from elsewhere
+// could ask for it like that.
+func isSpacedCode(text string) bool {
+	return isBareCode(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || r == '-' {
+			return -1
+		}
+		return r
+	}, text))
 }
 
 func (p *Pipeline) waiting(t *passage) bool {

@@ -286,7 +286,7 @@ func (p *Pipeline) runFollowUp(ctx context.Context, t *passage) (reply abi.Reply
 		return reply, textBadReply, "invalid"
 	}
 	if code != abi.OK {
-		if said := render.Reply(reply, p.Now(), p.Zone, noToken); len(said.Texts) > 0 {
+		if said := p.rendered(t.route.Module, reply, noToken); len(said.Texts) > 0 {
 			return reply, said.Texts[0].Text, code.String()
 		}
 		return reply, codeText(code), code.String()

@@ -122,7 +122,7 @@ func (p *Pipeline) showProgress(ctx context.Context, t *passage) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryTimeout)
 	defer cancel()
 	at := t.target()
-	shown, err := p.Sender.Try(ctx, t.update.Chat.Address(), at, t.over(at, chat.Message{Text: t.work.text(p.Now())}))
+	shown, err := p.Sender.Try(ctx, t.update.Chat.Address(), at, t.over(at, chat.Message{Text: p.signed(t.route.Module, t.work.text(p.Now()))}))
 	switch {
 	case errors.Is(err, chat.ErrBusy):
 		return

@@ -444,6 +444,7 @@ type fakeSender struct {
 	busy    error // for what can be left out
 	tries   int
 	apart   bool // each view is a message of its own, and not viewID
+	seen    func(chat.Message)
 }
 
 func (s *fakeSender) note(format string, args ...any) {
@@ -470,6 +471,9 @@ func (s *fakeSender) message(ctx context.Context, to chat.Address, m chat.Messag
 	defer s.mu.Unlock()
 	s.ids++
 	s.last = m
+	if s.seen != nil {
+		s.seen(m)
+	}
 	return 1000 + s.ids, nil
 }
 

@@ -74,7 +74,7 @@ func (p *Pipeline) route(ctx context.Context, t *passage) outcome {
 	case found && route.Module == "":
 		t.route, t.own = route, own[route.Command]
 		return onward
-	case found && t.role >= access.Admin && isBareCode(route.Text):
+	case found && t.role >= access.Admin && (isBareCode(route.Text) || p.Modules.DropIn(route.Module) && isSpacedCode(route.Text)):
 		// A module could ask for one.
 		p.deleteCode(ctx, t)
 		p.tell(ctx, t, textCodeAlone)
