@@ -52,7 +52,7 @@ var importTable = []struct {
 	{"runtime/vault", "", "an adapter: bytes by their digest"},
 	{"runtime/dropin", "guest/abi runtime/folder runtime/vault security/audit security/capability security/signature security/trust security/vetting", "it holds files against rules, and lets the registry run them through an interface"},
 	{"runtime/chart", "", "numbers in, a picture out"},
-	{"runtime/store", "runtime/chat security/audit security/dedup", "an adapter: it keeps what others give it and knows none of them; what may be forgotten, and how audit records are chained, are rules"},
+	{"runtime/store", "guest/abi runtime/chat security/audit security/dedup", "an adapter: it keeps what others give it and knows none of them, and answers modules in the words of the ABI; what may be forgotten, and how audit records are chained, are rules"},
 	{"runtime/telegram", "runtime/chat security/ratelimit security/webhook", "transport must not know what commands do; whom the webhook lets in is a rule"},
 	{"runtime/telegram/emulator", "", "a test double that shared code with the bot would share its faults"},
 	{"runtime/twofactor", "security/totp", "rules and a table: what it keeps is encrypted before anybody sees it"},

@@ -2,13 +2,15 @@ package hostcall
 
 import (
 	"context"
+	"unicode/utf8"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 )
 
 // KV keeps what modules want to keep, each module's for itself. quota is in bytes
 // of keys and values. Errors carry an [abi.Error]: limit over the quota, conflict
-// where a compare-and-set fails, invalid for a key or value out of bounds.
+// where a compare-and-set fails, invalid for a key or value out of bounds,
+// unavailable where nothing can be written.
 type KV interface {
 	Get(ctx context.Context, module string, q abi.KVQuery) (abi.KVValue, error)
 	Put(ctx context.Context, module string, quota int64, q abi.KVPut) (abi.KVDone, error)
@@ -16,11 +18,65 @@ type KV interface {
 	List(ctx context.Context, module string, quota int64, q abi.KVListQuery) (abi.KVKeys, error)
 }
 
-var errNoKV = refuse(abi.Unavailable, "Nothing is kept here.")
+// Bounds of entries: in bytes, keys of a page, and how long one may last.
+const (
+	maxKVKey     = 128
+	maxKVValue   = 32 << 10
+	maxKVPage    = 256
+	maxKVSeconds = 366 * 24 * 60 * 60
+)
+
+var (
+	errNoKV      = refuse(abi.Unavailable, "Nothing is kept here.")
+	errKVKey     = refuse(abi.Invalid, "A key has 1 to 128 bytes of text.")
+	errKVValue   = refuse(abi.Invalid, "A value has at most 32 KiB.")
+	errKVIf      = refuse(abi.Invalid, "A revision is a number that the host gave, or -1 for none.")
+	errKVSeconds = refuse(abi.Invalid, "An entry lasts for 1 second to 366 days, or for good.")
+	errKVPrefix  = refuse(abi.Invalid, "A prefix has at most 128 bytes of text.")
+)
+
+// checkKVKey says what is wrong with a key.
+func checkKVKey(key string) error {
+	if key == "" || len(key) > maxKVKey || !utf8.ValidString(key) {
+		return errKVKey
+	}
+	return nil
+}
+
+// checkKVPut says what is wrong with an entry.
+func checkKVPut(q abi.KVPut) error {
+	switch {
+	case checkKVKey(q.Key) != nil:
+		return errKVKey
+	case len(q.Value) > maxKVValue:
+		return errKVValue
+	case q.If < -1:
+		return errKVIf
+	case q.Seconds < 0 || q.Seconds > maxKVSeconds:
+		return errKVSeconds
+	}
+	return nil
+}
+
+// checkKVList says what is wrong with a question for keys, and how many it is for.
+func checkKVList(q abi.KVListQuery) (abi.KVListQuery, error) {
+	for _, text := range []string{q.Prefix, q.After} {
+		if len(text) > maxKVKey || !utf8.ValidString(text) {
+			return q, errKVPrefix
+		}
+	}
+	if q.Count <= 0 || q.Count > maxKVPage {
+		q.Count = maxKVPage
+	}
+	return q, nil
+}
 
 func (s Sources) kvGet(ctx context.Context, c *Caller, q abi.KVQuery) (abi.KVValue, error) {
 	if s.KV == nil {
 		return abi.KVValue{}, errNoKV
+	}
+	if err := checkKVKey(q.Key); err != nil {
+		return abi.KVValue{}, err
 	}
 	return s.KV.Get(ctx, c.Module, q)
 }
@@ -29,6 +85,9 @@ func (s Sources) kvPut(ctx context.Context, c *Caller, q abi.KVPut) (abi.KVDone,
 	if s.KV == nil {
 		return abi.KVDone{}, errNoKV
 	}
+	if err := checkKVPut(q); err != nil {
+		return abi.KVDone{}, err
+	}
 	return s.KV.Put(ctx, c.Module, c.Grant.Quota(), q)
 }
 
@@ -36,12 +95,19 @@ func (s Sources) kvDelete(ctx context.Context, c *Caller, q abi.KVQuery) (abi.KV
 	if s.KV == nil {
 		return abi.KVDone{}, errNoKV
 	}
+	if err := checkKVKey(q.Key); err != nil {
+		return abi.KVDone{}, err
+	}
 	return s.KV.Delete(ctx, c.Module, c.Grant.Quota(), q)
 }
 
 func (s Sources) kvList(ctx context.Context, c *Caller, q abi.KVListQuery) (abi.KVKeys, error) {
 	if s.KV == nil {
 		return abi.KVKeys{}, errNoKV
+	}
+	q, err := checkKVList(q)
+	if err != nil {
+		return abi.KVKeys{}, err
 	}
 	return s.KV.List(ctx, c.Module, c.Grant.Quota(), q)
 }

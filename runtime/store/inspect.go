@@ -122,15 +122,26 @@ var sink atomic.Uint32
 
 // walk touches both ends of every key and value.
 func walk(tx *bbolt.Tx) error {
-	return tx.ForEach(func(_ []byte, bucket *bbolt.Bucket) error {
-		return bucket.ForEach(func(key, value []byte) error {
-			for _, b := range [][]byte{key, value} {
-				if len(b) > 0 {
-					sink.Store(uint32(b[0]) + uint32(b[len(b)-1]))
-				}
+	return tx.ForEach(func(_ []byte, bucket *bbolt.Bucket) error { return walkIn(bucket, 0) })
+}
+
+// deepest is how many buckets lie in each other: those of what modules keep.
+const deepest = 2
+
+func walkIn(bucket *bbolt.Bucket, depth int) error {
+	if depth > deepest {
+		return errors.New("it is damaged: buckets lie in each other without an end")
+	}
+	return bucket.ForEach(func(key, value []byte) error {
+		for _, b := range [][]byte{key, value} {
+			if len(b) > 0 {
+				sink.Store(uint32(b[0]) + uint32(b[len(b)-1]))
 			}
-			return nil
-		})
+		}
+		if inner := bucket.Bucket(key); value == nil && inner != nil {
+			return walkIn(inner, depth+1)
+		}
+		return nil
 	})
 }
 

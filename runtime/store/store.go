@@ -1,6 +1,6 @@
 // Package store keeps the bot's state. One bbolt file has the journal of
-// updates, the keyboards behind callback tokens, messages to be deleted, and
-// the tables of what must outlive a restart. Everything in it is bounded. It
+// updates, the keyboards behind callback tokens, messages to be deleted, what
+// modules keep, and the tables of what must outlive a restart. Everything in it is bounded. It
 // has one writer, which puts all changes that wait into one transaction, so
 // that a burst does not pay for a disk flush each. The audit log is a file of
 // its own beside it.
@@ -62,7 +62,7 @@ func buckets() [][]byte {
 	for _, ring := range historyRings {
 		all = append(all, ring)
 	}
-	return append(all, historySources)
+	return append(all, historySources, kvBucket)
 }
 
 // format is the version of the file's layout, and formatKey where it stands. A
@@ -150,6 +150,9 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 			return err
 		}
 		if err := pruneDeletions(tx); err != nil {
+			return err
+		}
+		if err := pruneKV(tx, now); err != nil {
 			return err
 		}
 		for _, t := range tables {
