@@ -45,6 +45,10 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if resp.StatusCode == http.StatusOK && req.Context().Value(streamKey{}) != nil {
 		return resp, nil
 	}
+	if resp.StatusCode == http.StatusOK && req.Context().Value(eventsKey{}) != nil {
+		resp.Body = &eventBody{ReadCloser: resp.Body, budget: oneEvent()}
+		return resp, nil
+	}
 	resp.Body = &boundedBody{ReadCloser: resp.Body, budget: wholeAnswer()}
 	return resp, nil
 }

@@ -74,7 +74,7 @@ func TestEntriesAreCheckedBeforeTheStore(t *testing.T) {
 		{abi.OpKVPut, `{"key":"a","seconds":9223372036854775807}`, ""},
 		{abi.OpKVPut, `{"key":"","value":"eA=="}`, ""},
 		{abi.OpKVPut, `{"key":"a","value":"not base64!"}`, ""},
-		{abi.OpKVPut, `{"key":"a","value":"` + strings.Repeat("AAAA", 10<<10) + `AAAA"}`, ""},
+		{abi.OpKVPut, `{"key":"a","value":"` + strings.Repeat("AAAA", 11<<10) + `"}`, ""},
 		{abi.OpKVDelete, `{"key":"a"}`, "hostile delete a of 1024"},
 		{abi.OpKVDelete, `{"key":"` + long + `"}`, ""},
 		{abi.OpKVList, `{}`, "hostile list  256 of 1024"},
