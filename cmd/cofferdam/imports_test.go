@@ -14,6 +14,7 @@ const projectPath = "github.com/cofferdam-bot/cofferdam/"
 var importTable = []struct {
 	folder, may, reason string
 }{
+	{"guest", "", "it only carries the source that modules are compiled with"},
 	{"guest/abi", "", "the contract is shared by host and guests: it must drag in nothing"},
 	{"guest/c", "", "it only carries a header, which its tests hold against the contract"},
 	{"guest/sdk", "guest/abi guest/sdk/internal", "authors of modules must not get the host's code into their guests"},

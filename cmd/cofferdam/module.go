@@ -30,7 +30,7 @@ func moduleCommand() *cobra.Command {
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(moduleBuildCommand(), moduleCompileCommand(), moduleListCommand())
+	cmd.AddCommand(moduleNewCommand(), moduleBuildCommand(), moduleCompileCommand(), moduleListCommand())
 	return cmd
 }
 
