@@ -281,6 +281,19 @@ func (r *Reader) Skip() {
 	}
 }
 
+// Name reads the name of a member, up to its value.
+func (r *Reader) Name() string { return r.key() }
+
+// Raw passes over a value of any kind and returns its text.
+func (r *Reader) Raw() string {
+	r.peek()
+	start := r.at
+	if r.Skip(); r.err != nil {
+		return ""
+	}
+	return r.text[start:r.at]
+}
+
 // peek passes over blanks and returns the next byte, 0 at the end.
 func (r *Reader) peek() byte {
 	for ; r.at < len(r.text); r.at++ {
