@@ -22,6 +22,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/modules/images"
 	"github.com/cofferdam-bot/cofferdam/modules/logs"
 	"github.com/cofferdam-bot/cofferdam/modules/manage"
+	"github.com/cofferdam-bot/cofferdam/modules/outline"
 	"github.com/cofferdam-bot/cofferdam/modules/quick"
 	"github.com/cofferdam-bot/cofferdam/modules/runtime"
 	"github.com/cofferdam-bot/cofferdam/modules/server"
@@ -41,6 +42,7 @@ var all = map[string]sdk.Module{
 	"images":     images.Module(),
 	"devices":    devices.Module(),
 	"charts":     charts.Module(),
+	"outline":    outline.Module(),
 }
 
 // manifest reads a module's manifest; a key that does not exist is an error.
