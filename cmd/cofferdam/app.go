@@ -294,7 +294,9 @@ func builtIn(cfg *config.Config) ([]registry.Spec, error) {
 	}
 	var specs []registry.Spec
 	for _, file := range files {
-		specs = append(specs, specOf(cfg, file))
+		if configured(cfg, file.Name) {
+			specs = append(specs, specOf(cfg, file))
+		}
 	}
 	return specs, nil
 }

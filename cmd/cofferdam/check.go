@@ -217,6 +217,9 @@ func (c *checker) modules(cfg *config.Config) {
 	known := map[string]bool{}
 	for _, f := range files {
 		known[f.Name] = true
+		if !configured(cfg, f.Name) {
+			continue
+		}
 		manifest, err := abi.ReadManifest(f.Data)
 		if err != nil {
 			c.fail("modules", f.Name+": "+err.Error(), exitFailed)

@@ -21,7 +21,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/cofferdam-bot/cofferdam/modules"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,13 +53,9 @@ func TestScripts(t *testing.T) {
 // compileModules fills the cache that all sessions share: they are about what
 // an operator sees, and a program that compiles takes long to stop.
 func compileModules(t *testing.T) {
-	builtin, err := modules.Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := startBot(t)
+	b, loaded := startBot(t), builtInModules(t)
 	deadline := time.After(5 * patience) // on a busy machine, under the race detector
-	for strings.Count(b.log.String(), `"event":"module.loaded"`) < len(builtin) {
+	for strings.Count(b.log.String(), `"event":"module.loaded"`) < loaded {
 		select {
 		case <-deadline:
 			t.Fatal("the modules are not compiled")
