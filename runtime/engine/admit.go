@@ -11,6 +11,33 @@ import (
 	"github.com/cofferdam-bot/cofferdam/security/vetting"
 )
 
+// inspect reads the module's file, and holds it against the scan, the ABI and the
+// grant.
+func (m *Module) inspect() error {
+	wasm, err := m.file.bytes()
+	if err != nil {
+		return err
+	}
+	file, err := scan(wasm, m.limits)
+	if err != nil {
+		return err
+	}
+	if err := admit(file, m.engine.operations, m.granted); err != nil {
+		return err
+	}
+	m.admitted.Store(true)
+	return nil
+}
+
+// scan is the first look at a file, before anything else reads it.
+func scan(wasm []byte, limits Limits) (*vetting.File, error) {
+	file, err := vetting.Scan(wasm, vetting.Limits{MemoryPages: uint32(limits.Memory / pageSize)})
+	if err != nil {
+		return nil, fmt.Errorf("scan: %w", err)
+	}
+	return file, nil
+}
+
 // always is the imports that need no grant.
 var always = []string{abi.ImportRequestRead, abi.ImportReplyWrite, abi.ImportResultRead, abi.ImportLog, abi.ImportProgress}
 

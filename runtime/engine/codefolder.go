@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -131,17 +130,16 @@ func (f folders) close() error {
 	return os.RemoveAll(f.own)
 }
 
-// name is that of the folder for a file's code.
-func (f folders) name(wasm []byte) string {
+// name is that of the folder for the code of a file with that digest.
+func (f folders) name(digest string) string {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n", f.fingerprint, compiler.PreparedFile)
-	sum.Write(wasm)
+	fmt.Fprintf(sum, "%s\n%s\n%s\n", f.fingerprint, compiler.PreparedFile, digest)
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // places are where a file's code may lie, the own one first.
-func (f folders) places(wasm []byte) []string {
-	name := f.name(wasm)
+func (f folders) places(digest string) []string {
+	name := f.name(digest)
 	dirs := []string{filepath.Join(f.own, name)}
 	if f.shipped != "" {
 		dirs = append(dirs, filepath.Join(f.shipped, name))
@@ -151,8 +149,8 @@ func (f folders) places(wasm []byte) []string {
 
 // find returns the sealed folder of a file's code, if there is one. To read it
 // through costs as much as to load the code, so it is for who loads it at once.
-func (f folders) find(wasm []byte) (string, bool) {
-	for _, dir := range f.places(wasm) {
+func (f folders) find(digest string) (string, bool) {
+	for _, dir := range f.places(digest) {
 		if sealed(dir) {
 			f.touch(dir)
 			return dir, true
@@ -163,8 +161,8 @@ func (f folders) find(wasm []byte) (string, bool) {
 
 // has reports whether there is a folder with a seal, which find may yet find
 // broken.
-func (f folders) has(wasm []byte) bool {
-	for _, dir := range f.places(wasm) {
+func (f folders) has(digest string) bool {
+	for _, dir := range f.places(digest) {
 		if _, err := os.Lstat(filepath.Join(dir, sealFile)); err == nil {
 			f.touch(dir)
 			return true
@@ -184,17 +182,21 @@ func (f folders) touch(dir string) {
 }
 
 // compile has a child compile the file, and returns the sealed folder of its
-// code.
-func (e *Engine) compile(ctx context.Context, wasm []byte) (string, error) {
+// code. The file passed the scan.
+func (e *Engine) compile(ctx context.Context, of file) (string, error) {
 	select {
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
-	final := filepath.Join(e.own, e.name(wasm))
+	final := filepath.Join(e.own, e.name(of.digest))
 	if sealed(final) { // while this one waited for its turn
 		return final, nil
+	}
+	wasm, err := of.bytes() // now, and not while it waits
+	if err != nil {
+		return "", err
 	}
 	work, err := os.MkdirTemp(e.own, filepath.Base(final)+newMark)
 	if err != nil {
@@ -210,12 +212,13 @@ func (e *Engine) compile(ctx context.Context, wasm []byte) (string, error) {
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("compile: %w", err), os.RemoveAll(work))
 	}
+	e.evict(e.cacheSize)
 	return final, nil
 }
 
 // Precompile leaves the code of a file in the cache, so that Load finds it.
 func (e *Engine) Precompile(ctx context.Context, wasm []byte) error {
-	_, err := e.compile(ctx, wasm)
+	_, err := e.compile(ctx, fileOf(wasm))
 	return err
 }
 
@@ -235,68 +238,4 @@ func settle(work, final string) error {
 		return err
 	}
 	return os.RemoveAll(work)
-}
-
-// seal writes the digest of all that is in the folder.
-func seal(dir string) error {
-	digest, err := digestOf(dir)
-	if err != nil {
-		return err
-	}
-	// A child that was taken over may have left something of that name: it is
-	// not followed, and not written over.
-	file, err := os.OpenFile(filepath.Join(dir, sealFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString(digest)
-	return errors.Join(err, file.Close())
-}
-
-func sealed(dir string) bool {
-	// Whoever can write to the folder around it could put another in its place.
-	if info, err := os.Lstat(dir); err != nil || !info.IsDir() || onlyOurs(dir) != nil {
-		return false
-	}
-	seal, err := os.ReadFile(filepath.Join(dir, sealFile))
-	if err != nil {
-		return false
-	}
-	digest, err := digestOf(dir)
-	return err == nil && string(seal) == digest
-}
-
-// digestOf covers the name, the size and the content of every file but the
-// seal.
-func digestOf(dir string) (string, error) {
-	sum := sha256.New()
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path == filepath.Join(dir, sealFile) {
-			return err
-		}
-		if !entry.Type().IsRegular() {
-			return errors.New("not a file: " + path)
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(sum, "%q %d\n", name, info.Size())
-		return addFile(sum, path)
-	})
-	return hex.EncodeToString(sum.Sum(nil)), err
-}
-
-func addFile(to io.Writer, path string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = io.Copy(to, file)
-	return err
 }

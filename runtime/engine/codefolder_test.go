@@ -19,7 +19,7 @@ func returning(code int) []byte { return guest{handle: i32(code)}.assemble() }
 // codeOf returns the sealed folder of a file, and wazero's entry in it.
 func codeOf(t *testing.T, e *Engine, wasm []byte) (folder, entry string) {
 	t.Helper()
-	folder, ok := e.find(wasm)
+	folder, ok := e.find(digest(wasm))
 	if !ok {
 		t.Fatal("there is no sealed folder")
 	}
@@ -86,7 +86,7 @@ func TestFoldersOfOtherProcessors(t *testing.T) {
 	mustReturn(t, e, returning(1), 1)
 	folder, _ := codeOf(t, e, returning(1))
 	e.fingerprint += "x"
-	if _, found := e.find(returning(1)); found {
+	if _, found := e.find(digest(returning(1))); found {
 		t.Fatal("code of another fingerprint was found")
 	}
 	mustReturn(t, e, returning(1), 1)
@@ -124,7 +124,7 @@ func TestShippedCode(t *testing.T) {
 	if err := os.Chmod(shipped, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if _, found := open().find(returning(1)); found {
+	if _, found := open().find(digest(returning(1))); found {
 		t.Error("code that anybody can write was found")
 	}
 }

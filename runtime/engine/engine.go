@@ -35,8 +35,14 @@ type Limits struct {
 // Source is a module to load.
 type Source struct {
 	Name string
-	// Wasm is the file. The manifest's promises about it were checked.
+	// Wasm is the file, of a module whose bytes are in memory anyway. The
+	// manifest's promises about it were checked.
 	Wasm []byte
+	// Read returns the file of any other. It is called when the bytes are needed,
+	// which is not for long, from any goroutine; they count only if their SHA-256
+	// is Digest, in lower-case hexadecimal.
+	Read   func() ([]byte, error)
+	Digest string
 	// Grant is the effective grant: what the manifest asks and the operator
 	// allows.
 	Grant  capability.Set
@@ -53,6 +59,8 @@ type Config struct {
 	// code that will be run. Empty: a folder of its own that goes with the
 	// engine.
 	CacheDir string
+	// CacheSize is how much code is kept there, in bytes; 0: [DefaultCacheSize].
+	CacheSize int64
 	// Shipped is a folder like CacheDir that came with the program, and is only
 	// read. It may be empty, or not be there.
 	Shipped string
@@ -78,6 +86,7 @@ type Engine struct {
 	operations []hostcall.Operation
 	memories   memories
 	idle       time.Duration
+	cacheSize  int64
 	log        *zap.Logger
 	// tidy gives back what loading left: a hundred megabytes of garbage, which
 	// would count as the bot's for minutes.
@@ -99,12 +108,16 @@ func New(c Config) (*Engine, error) {
 		folders: folders, operations: c.Operations, memories: systemMemories(), idle: c.Idle, log: c.Log,
 		turn: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
+	if e.cacheSize = c.CacheSize; e.cacheSize <= 0 {
+		e.cacheSize = DefaultCacheSize
+	}
 	if e.idle <= 0 {
 		e.idle = DefaultIdle
 	}
 	if e.log == nil {
 		e.log = zap.NewNop()
 	}
+	e.evict(e.cacheSize)
 	e.tidy = time.AfterFunc(tidyAfter, debug.FreeOSMemory)
 	if missing := compiler.Unconfined(); missing != "" {
 		e.log.Warn(missing, zap.String("event", "config.insecure"))
@@ -131,7 +144,9 @@ const maxMemory = 4<<30 - pageSize
 // Load makes a module ready to be invoked, and starts one instance of it to see
 // that it does: in about a second for a file of 2 MB, or a twentieth of that if
 // the compiled code is in the cache. A built-in module is started at its first
-// request. The error says what about the file, or about its grant, is wrong.
+// request; so is one whose file is read when it is needed and that was started
+// before, with the same limits and the same grant, and whose code is in the cache.
+// The error says what about the file, or about its grant, is wrong.
 func (e *Engine) Load(ctx context.Context, s Source) (*Module, error) {
 	m, err := e.load(ctx, s)
 	if err != nil {
@@ -147,7 +162,7 @@ func (e *Engine) load(ctx context.Context, s Source) (*Module, error) {
 	if e.life.Err() != nil {
 		return nil, errors.New("the engine was closed")
 	}
-	file, err := scan(s.Wasm, s.Limits)
+	bytes, err := newFile(s)
 	if err != nil {
 		return nil, err
 	}
@@ -157,11 +172,8 @@ func (e *Engine) load(ctx context.Context, s Source) (*Module, error) {
 			granted[op.Import] = op
 		}
 	}
-	if err := admit(file, e.operations, granted); err != nil {
-		return nil, err
-	}
 	m := &Module{
-		name: s.Name, builtIn: s.BuiltIn, wasm: s.Wasm, granted: granted, limits: s.Limits, engine: e,
+		name: s.Name, builtIn: s.BuiltIn, file: bytes, granted: granted, limits: s.Limits, engine: e,
 		born: time.Now(), slots: make(chan struct{}, s.Limits.Concurrency),
 	}
 	m.life, m.end = context.WithCancel(e.life)
@@ -174,9 +186,18 @@ func (e *Engine) load(ctx context.Context, s Source) (*Module, error) {
 
 // begin makes the module's first code. That of a built-in module comes when
 // somebody asks for it: four of them take 60 MB, and most users have favourites.
+// The same holds for one that was admitted before: of two hundred that are
+// installed, most wait.
 func (m *Module) begin(ctx context.Context) error {
+	defer m.begun.Store(true)
+	if m.file.lazy() && m.engine.wasAdmitted(m) {
+		return nil
+	}
+	if err := m.inspect(); err != nil {
+		return err
+	}
 	if m.builtIn {
-		if !m.engine.has(m.wasm) {
+		if !m.engine.has(m.file.digest) {
 			m.beginUpgrade()
 		}
 		return nil
@@ -189,6 +210,10 @@ func (m *Module) begin(ctx context.Context) error {
 		return err
 	}
 	m.release(c)
+	if m.file.lazy() {
+		m.engine.noteAdmitted(m)
+		m.doze()
+	}
 	return nil
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/runtime/engine/compiler"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
-	"github.com/cofferdam-bot/cofferdam/security/vetting"
 )
 
 // Module is a loaded module. It is safe for concurrent use.
@@ -22,7 +21,7 @@ import (
 type Module struct {
 	name    string
 	builtIn bool
-	wasm    []byte
+	file    file
 	granted map[string]hostcall.Operation
 	limits  Limits
 	engine  *Engine
@@ -40,12 +39,16 @@ type Module struct {
 	// nothing is added.
 	working   sync.WaitGroup
 	upgrading atomic.Bool
+	// admitted tells that the file was held against scan, ABI and grant since the
+	// module was loaded, and begun that Load has returned.
+	admitted, begun atomic.Bool
 
-	mu     sync.Mutex
-	closed bool        // Close has every place, and waits for what works
-	code   *code       // what new invocations use; nil: it comes on demand
-	coming *arrival    // of code that is being made
-	rest   *time.Timer // gives the code back when nobody used it for a while
+	mu      sync.Mutex
+	closed  bool        // Close has every place, and waits for what works
+	code    *code       // what new invocations use; nil: it comes on demand
+	coming  *arrival    // of code that is being made
+	trouble error       // why there was none the last time; nil: there was
+	rest    *time.Timer // gives the code back when nobody used it for a while
 }
 
 // arrival is code on its way.
@@ -84,6 +87,7 @@ func (m *Module) acquire(ctx context.Context) (*code, error) {
 // arrive makes code for all who wait. It ends with none of them.
 func (m *Module) arrive() {
 	c, err := m.provide(m.life)
+	m.note(err)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -154,16 +158,23 @@ func (m *Module) doze() {
 }
 
 // provide makes code, in the quickest way there is: from a folder, interpreted
-// if the module is the project's own, or else by compiling it.
+// if the module is the project's own, or else by compiling it. Nothing of a file
+// runs that was not held against scan and grant in this life of the module: that
+// there is code for it says only that it passed once.
 func (m *Module) provide(ctx context.Context) (*code, error) {
-	folder, ok := m.engine.find(m.wasm)
+	if !m.admitted.Load() {
+		if err := m.inspect(); err != nil {
+			return nil, err
+		}
+	}
+	folder, ok := m.engine.find(m.file.digest)
 	if !ok && m.builtIn {
 		m.beginUpgrade()
 		return m.interim(ctx)
 	}
 	if !ok {
 		var err error
-		if folder, err = m.engine.compile(ctx, m.wasm); err != nil {
+		if folder, err = m.engine.compile(ctx, m.file); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +185,11 @@ func (m *Module) provide(ctx context.Context) (*code, error) {
 // are metered and interpreted in this process without a child that could have
 // died of it.
 func (m *Module) interim(ctx context.Context) (*code, error) {
-	file, err := scan(m.wasm, m.limits)
+	wasm, err := m.file.bytes()
+	if err != nil {
+		return nil, err
+	}
+	file, err := scan(wasm, m.limits)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +215,7 @@ func (m *Module) beginUpgrade() {
 // needed anew it is tried again.
 func (m *Module) upgrade() {
 	began := time.Now()
-	folder, err := m.engine.compile(m.life, m.wasm)
+	folder, err := m.engine.compile(m.life, m.file)
 	if err == nil && !m.inUse() {
 		return // it is there for whoever comes
 	}
@@ -260,15 +275,6 @@ func (m *Module) Close(ctx context.Context) error {
 		return nil
 	}
 	return c.free(context.WithoutCancel(ctx))
-}
-
-// scan is the first look at a file, before anything else reads it.
-func scan(wasm []byte, limits Limits) (*vetting.File, error) {
-	file, err := vetting.Scan(wasm, vetting.Limits{MemoryPages: uint32(limits.Memory / pageSize)})
-	if err != nil {
-		return nil, fmt.Errorf("scan: %w", err)
-	}
-	return file, nil
 }
 
 // errNoMemory is what an instance ends with for which the system has no memory.

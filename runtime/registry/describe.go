@@ -17,7 +17,7 @@ const (
 	StateLoaded  State = "loaded"
 	StateLoading State = "loading" // it is being compiled; its commands wait
 	StateOff     State = "off"     // after repeated faults
-	StateRefused State = "refused" // it could not be loaded, or is not granted what it needs
+	StateRefused State = "refused" // it cannot be loaded, or is not granted what it needs
 )
 
 // Status is a module as an operator sees it.
@@ -47,6 +47,8 @@ func (m *module) status(now time.Time) Status {
 	switch {
 	case s.State == StateRefused:
 		s.Why = m.why(m.err)
+	case s.State == StateLoaded && m.trouble() != nil:
+		s.State, s.Why = StateRefused, m.why(m.trouble())
 	case s.State == StateLoaded && !decision.Allowed:
 		s.State = StateOff
 	}
@@ -65,6 +67,15 @@ func (m *module) state() State {
 	default:
 		return StateLoading
 	}
+}
+
+// trouble is why a module that is loaded at its requests could not be at the last
+// one; nil: it could, or there was none.
+func (m *module) trouble() error {
+	if lazy, ok := m.runner.(interface{ Trouble() error }); ok {
+		return lazy.Trouble()
+	}
+	return nil
 }
 
 // why is what is wrong with a module, without its name before it.

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -176,12 +175,11 @@ func (r *Registry) load(ctx context.Context, m *module, s Spec) {
 		return
 	}
 	began := time.Now()
-	wasm, err := s.file()
-	if err != nil {
-		m.err = fmt.Errorf("module %s: %w", m.manifest.Name, err)
-		return
+	source := engine.Source{Name: m.manifest.Name, Wasm: s.Wasm, Digest: m.digest, Grant: m.grant, Limits: m.limits, BuiltIn: m.builtIn}
+	if s.Read != nil {
+		source.Read = s.file
 	}
-	m.runner, m.err = r.Load(ctx, engine.Source{Name: m.manifest.Name, Wasm: wasm, Grant: m.grant, Limits: m.limits, BuiltIn: m.builtIn})
+	m.runner, m.err = r.Load(ctx, source)
 	m.took = time.Since(began)
 }
 

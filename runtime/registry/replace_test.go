@@ -45,6 +45,11 @@ func (w *workshop) load(_ context.Context, s engine.Source) (Runner, error) {
 	if slices.Contains(strings.Fields(w.refuses), s.Name) {
 		return nil, errors.New(s.Name + " does not compile")
 	}
+	if s.Read != nil {
+		if _, err := s.Read(); err != nil {
+			return nil, err
+		}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.made = append(w.made, &watched{workshop: w, Source: s})
