@@ -16,7 +16,7 @@ func (s Sources) acts(name string, needs capability.Name, act string) Operation 
 		find: func(ctx context.Context, c *Caller, request []byte) (capability.Act, error) {
 			return s.container(ctx, c, watch(c, needs), request)
 		},
-		do: func(ctx context.Context, target capability.Act, _ []byte) (abi.ContainerDone, error) {
+		do: func(ctx context.Context, _ *Caller, target capability.Act, _ []byte) (any, error) {
 			return s.Docker.Act(ctx, target.Host, target.ID, act)
 		},
 	}}
@@ -43,10 +43,10 @@ func (s Sources) renames(name string) Operation {
 			}
 			return target, nil
 		},
-		do: func(ctx context.Context, target capability.Act, request []byte) (abi.ContainerDone, error) {
+		do: func(ctx context.Context, _ *Caller, target capability.Act, request []byte) (any, error) {
 			var rename abi.ContainerRename
 			if json.Unmarshal(request, &rename) != nil {
-				return abi.ContainerDone{}, errNonsense
+				return nil, errNonsense
 			}
 			return s.Docker.Rename(ctx, target.Host, target.ID, rename.To)
 		},

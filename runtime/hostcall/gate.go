@@ -22,8 +22,8 @@ type Audit interface {
 type action struct {
 	// find says what the request is about, within the module's scope.
 	find func(context.Context, *Caller, []byte) (capability.Act, error)
-	// do does it.
-	do func(ctx context.Context, target capability.Act, request []byte) (abi.ContainerDone, error)
+	// do does it, and returns what the operation answers.
+	do func(ctx context.Context, c *Caller, target capability.Act, request []byte) (any, error)
 }
 
 // Outcomes of acts, as the audit log has them beside error codes.
@@ -105,9 +105,10 @@ func (o Operation) carryOut(ctx context.Context, c *Caller, target capability.Ac
 	}
 	// Used up before it is done: whatever happens now, it is not done twice.
 	c.Pass.Acted, c.Pass.Confirmed = true, nil
-	done, err := abi.ContainerDone{}, errPanic
+	var done any
+	err := errPanic
 	defer func() { o.recordOutcome(ctx, c, entry, outcomeOf(done, err)) }()
-	done, err = o.act.do(ctx, target, request)
+	done, err = o.act.do(ctx, c, target, request)
 	return done, err
 }
 
@@ -141,21 +142,32 @@ var errPanic = errors.New("panic")
 
 func (o Operation) recordOutcome(ctx context.Context, c *Caller, entry audit.Entry, outcome string) {
 	entry.Outcome = outcome
-	c.Log.Warn("docker: "+outcome, zap.String("event", "docker.action"), zap.String("capability", entry.Capability),
-		zap.String("target", entry.Target), zap.String("outcome", outcome))
+	what, event := "docker: "+outcome, zap.String("event", "docker.action")
+	if entry.Event == eventModule {
+		what, event = "module: "+outcome, zap.String("event", "module.action")
+	}
+	c.Log.Warn(what, event, zap.String("capability", entry.Capability), zap.String("target", entry.Target), zap.String("outcome", outcome))
 	if err := o.audit.Record(context.WithoutCancel(ctx), entry); err != nil {
 		c.Log.Error("how it ended could not be recorded", zap.String("event", "audit.error"), zap.Error(err))
 	}
 }
 
-func outcomeOf(done abi.ContainerDone, err error) string {
-	switch {
-	case err != nil:
+func outcomeOf(done any, err error) string {
+	if err != nil {
 		return public(err).Code.String()
-	case done.Pending:
-		return outcomePending
-	case done.Unchanged:
-		return outcomeUnchanged
+	}
+	switch done := done.(type) {
+	case abi.ContainerDone:
+		if done.Pending {
+			return outcomePending
+		}
+		if done.Unchanged {
+			return outcomeUnchanged
+		}
+	case abi.ModuleDone:
+		if !done.Changed {
+			return outcomeUnchanged
+		}
 	}
 	return outcomeDone
 }
@@ -205,8 +217,12 @@ func (o Operation) entry(c *Caller, target capability.Act, decision capability.D
 		verdict = "allow"
 	}
 	event := "capability.denied"
-	if verdict == "allow" {
-		event = "docker.action"
+	switch {
+	case verdict != "allow":
+	case capability.BuiltInOnly(o.Capability):
+		event = eventModule
+	default:
+		event = eventDocker
 	}
 	return audit.Entry{
 		Event: event, Trace: c.Trace, Actor: scrub.ID(c.Actor.ID), ActorID: c.Actor.ID, Role: c.Actor.Role, Module: c.Module, Digest: c.Digest,
@@ -214,10 +230,21 @@ func (o Operation) entry(c *Caller, target capability.Act, decision capability.D
 	}
 }
 
-// describe names a target: "web (0123456789ab) on local".
+// Events of what was allowed, as the audit log has them.
+const (
+	eventDocker = "docker.action"
+	eventModule = "module.action"
+)
+
+// describe names a target: "web (0123456789ab) on local", "uptime 1.2.0
+// (0123456789ab)".
 func describe(target capability.Act) string {
 	if target.ID == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s (%s) on %s", target.Name, target.ID[:min(len(target.ID), 12)], target.Host)
+	text := fmt.Sprintf("%s (%s)", target.Name, target.ID[:min(len(target.ID), 12)])
+	if capability.BuiltInOnly(target.Capability) {
+		return text
+	}
+	return text + " on " + target.Host
 }

@@ -144,7 +144,7 @@ func TestSessionComesBeforeTheTarget(t *testing.T) {
 // TestAsksAboutExactlyThat: what is to be confirmed is the container that the
 // engine found, not what the module called it (B8).
 func TestAsksAboutExactlyThat(t *testing.T) {
-	for _, op := range Table(newYard().sources()) {
+	for _, op := range generic(newYard().sources()) {
 		if !capability.NeedOf(op.Capability).Confirm {
 			continue
 		}
@@ -173,7 +173,7 @@ func TestActsAreDoneAndRecorded(t *testing.T) {
 		abi.OpContainerStart: "start", abi.OpContainerStop: "stop", abi.OpContainerRestart: "restart", abi.OpContainerPause: "pause",
 		abi.OpContainerUnpause: "unpause", abi.OpContainerKill: "kill", abi.OpContainerRemove: "remove", abi.OpContainerRename: "rename",
 	}
-	for _, op := range Table(newYard().sources()) {
+	for _, op := range generic(newYard().sources()) {
 		if op.act == nil {
 			continue
 		}
@@ -384,7 +384,7 @@ func TestActsStayInTheScope(t *testing.T) {
 // TestTheBotItselfStays (E6): the adapter refuses it, which is recorded, and
 // nothing is asked or done.
 func TestTheBotItselfStays(t *testing.T) {
-	for _, op := range Table(newYard().sources()) {
+	for _, op := range generic(newYard().sources()) {
 		if op.act == nil {
 			continue
 		}

@@ -106,7 +106,7 @@ func TestReachIsThatOfTheMoment(t *testing.T) {
 }
 
 func TestNothingIsDoneOutOfReach(t *testing.T) {
-	for _, op := range Table(newYard().sources()) {
+	for _, op := range generic(newYard().sources()) {
 		if op.act == nil {
 			continue
 		}

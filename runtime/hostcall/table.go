@@ -26,6 +26,11 @@ type Sources struct {
 	// Notifier sends notices, Modules lets files of the module folder run.
 	Notifier Notifier
 	Modules  Modules
+	// Words say a capability plainly: "restart containers named web-*"; nil: its
+	// name with its scope. Covers tells whether every target of one scope lies inside
+	// another; nil: that is for Modules to say.
+	Words  func(name capability.Name, scope []string) string
+	Covers func(name capability.Name, outer, inner []string) bool
 	// Audit keeps the record of what acts; without it nothing acts.
 	Audit Audit
 	// Observe is told how each call ended, in the word of its code; nil: nobody
@@ -99,9 +104,9 @@ func Table(s Sources) []Operation {
 		s.reads(abi.OpKVList, capability.KV, answer(s.kvList)),
 		s.reads(abi.OpNotify, capability.Notify, answer(s.notify)),
 		s.reads(abi.OpModulesPending, capability.BotModules, answer(s.pending)),
-		s.vouches(abi.OpModuleApprove, capability.ModulesApprove),
-		s.vouches(abi.OpModuleRefuse, capability.ModulesRefuse),
-		s.vouches(abi.OpModuleRevoke, capability.ModulesRevoke),
+		s.approves(abi.OpModuleApprove),
+		s.refuses(abi.OpModuleRefuse),
+		s.revokes(abi.OpModuleRevoke),
 	}
 }
 

@@ -111,10 +111,13 @@ func (p *Pipeline) askConfirmation(ctx context.Context, t *passage, kept command
 	if err != nil {
 		return p.fail(ctx, t, textInternal, err)
 	}
+	message, err := p.composeWhole(confirmPrompt(act, t.route.Module))
+	if err != nil {
+		return p.fail(ctx, t, textInternal, err) // nobody confirms what they cannot see
+	}
 	p.guard.Lock()
 	p.confirmations.Ask(id, t.key(), confirmation{kept, act}, p.Now())
 	p.guard.Unlock()
-	message := p.compose(confirmPrompt(act, t.route.Module))
 	message.Inline = [][]chat.Button{{
 		{Label: actVerb(act) + " " + act.Name, Data: confirmToken(id, true), Style: abi.ButtonDanger},
 		{Label: "✖️ Cancel", Data: confirmToken(id, false)},
@@ -194,6 +197,15 @@ func (p *Pipeline) compose(blocks []abi.Block) chat.Message {
 		return chat.Message{}
 	}
 	return rendered.Texts[0]
+}
+
+// composeWhole is compose for what must not be cut.
+func (p *Pipeline) composeWhole(blocks []abi.Block) (chat.Message, error) {
+	rendered := render.Reply(abi.Reply{Blocks: blocks}, p.Now(), p.Zone, nil)
+	if len(rendered.Texts) != 1 {
+		return chat.Message{}, fmt.Errorf("a question of %d messages", len(rendered.Texts))
+	}
+	return rendered.Texts[0], nil
 }
 
 // Sweep removes what expired, and nothing else (B1). Call it every few seconds.

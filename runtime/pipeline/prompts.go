@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -30,6 +31,9 @@ var wordings = map[capability.Name]wording{
 	capability.ContainersUnpause: {"Unpause", "Its processes go on."},
 	capability.ContainersKill:    {"Kill", "Its process ends at once, without a chance to save anything."},
 	capability.ContainersRemove:  {"Remove", "The container and what was written inside it are gone for good. Volumes stay."},
+	capability.ModulesApprove:    {"Approve", "It runs from now on, within these bounds, until its file changes or an admin revokes it."},
+	capability.ModulesRevoke:     {"Revoke", "It ends now, and its commands and buttons are gone. Its file waits for an admin again."},
+	capability.ModulesRefuse:     {"Refuse", "It does not run, and nobody is asked about this file again, unless it changes."},
 }
 
 // actVerb is what a button says: "Stop".
@@ -70,10 +74,14 @@ func codePrompt(act capability.Act, module string, standing twofactor.Standing, 
 }
 
 func purpose(act capability.Act) string {
-	if w, known := wordings[act.Capability]; known {
-		return " (" + w.verb + " a container)"
+	w, known := wordings[act.Capability]
+	switch {
+	case !known:
+		return ""
+	case capability.BuiltInOnly(act.Capability):
+		return " (" + w.verb + " a module)"
 	}
-	return ""
+	return " (" + w.verb + " a container)"
 }
 
 func leftText(left int) string {
@@ -89,6 +97,9 @@ func confirmPrompt(act capability.Act, module string) []abi.Block {
 	if what == "" {
 		what = "The operation " + string(act.Capability) + " is carried out."
 	}
+	if capability.BuiltInOnly(act.Capability) {
+		return confirmModule(act, what, module)
+	}
 	return []abi.Block{
 		heading(plain("❗ "+actVerb(act)+" "), code(act.Name), plain("?")),
 		{Kind: abi.BlockFields, Fields: []abi.Field{
@@ -98,8 +109,30 @@ func confirmPrompt(act capability.Act, module string) []abi.Block {
 			{Name: "Asked for by module", Value: []abi.Span{code(module)}},
 		}},
 		paragraph(plain(what)),
-		paragraph(abi.Span{Text: fmt.Sprintf("You have %d seconds. Nothing happens without your tap.", int(session.ConfirmLifetime.Seconds())), Style: abi.StyleItalic}),
+		countdown(),
 	}
+}
+
+// confirmModule says which file is approved, and what it may do then. All but what
+// the file says of itself, which is set apart, are the host's words.
+func confirmModule(act capability.Act, what, module string) []abi.Block {
+	digest, _, _ := strings.Cut(act.ID, "/")
+	fields := []abi.Field{{Name: "SHA-256", Value: []abi.Span{code(digest)}}}
+	if act.By != "" {
+		fields = append(fields, abi.Field{Name: "Made, it says, by", Value: []abi.Span{code(act.By)}})
+	}
+	blocks := []abi.Block{
+		heading(plain("❗ "+actVerb(act)+" the module "), code(act.Name), plain("?")),
+		{Kind: abi.BlockFields, Fields: append(fields, abi.Field{Name: "Asked for by module", Value: []abi.Span{code(module)}})},
+	}
+	if act.Details != "" {
+		blocks = append(blocks, paragraph(plain(act.Details)))
+	}
+	return append(blocks, paragraph(plain(what)), countdown())
+}
+
+func countdown() abi.Block {
+	return paragraph(abi.Span{Text: fmt.Sprintf("You have %d seconds. Nothing happens without your tap.", int(session.ConfirmLifetime.Seconds())), Style: abi.StyleItalic})
 }
 
 // backupBlocks shows the backup codes.

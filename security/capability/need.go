@@ -23,13 +23,20 @@ func NeedOf(name Name) Need {
 // against its target first, and recorded before and after (D5).
 func (n Need) Acts() bool { return n.Admin || n.Confirm }
 
-// Act is one use of a capability on one target, as the engine names it.
+// Act is one use of a capability on one target, as the engine names it. What a tap
+// confirms is all of it: also the words that were shown.
 type Act struct {
 	Capability Name
-	Host       string // the Docker endpoint
-	ID         string // the container's full id
+	Host       string // the Docker endpoint, or HostModules
+	ID         string // the container's full id, or what identifies a module with its grants
 	Name       string // the container's name, for people
+	// By is who made the module, as its file says: foreign. Details are lines that
+	// say what the act would permit, in the host's words. Both are empty for containers.
+	By, Details string
 }
+
+// HostModules is the Host of acts on the bot's own modules.
+const HostModules = "modules"
 
 // Pass is what a request brings along besides its module's grant: what its user
 // is and has shown. The zero Pass permits nothing that needs anything.

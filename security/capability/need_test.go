@@ -215,13 +215,14 @@ func TestDecideHoldsItsRules(t *testing.T) {
 // FuzzConfirmedActIsTheAct: of two acts that differ anywhere the one does not
 // stand for the other.
 func FuzzConfirmedActIsTheAct(f *testing.F) {
-	f.Add("docker.containers.stop", "local", "0123", "web", "docker.containers.stop", "local", "0123", "web")
-	f.Add("docker.containers.stop", "local", "", "", "docker.containers.stop", "local", "", "")
-	f.Add("docker.containers.stop", "lo", "cal0123", "web", "docker.containers.stop", "local", "0123", "web")
-	f.Fuzz(func(t *testing.T, c1, h1, i1, n1, c2, h2, i2, n2 string) {
-		act, tapped := Act{Name(c1), h1, i1, n1}, Act{Name(c2), h2, i2, n2}
+	f.Add("docker.containers.stop", "local", "0123", "web", "", "docker.containers.stop", "local", "0123", "web", "")
+	f.Add("docker.containers.stop", "local", "", "", "", "docker.containers.stop", "local", "", "", "")
+	f.Add("docker.containers.stop", "lo", "cal0123", "web", "", "docker.containers.stop", "local", "0123", "web", "")
+	f.Add("bot.modules.approve", "modules", "0123", "up 1", "It may:", "bot.modules.approve", "modules", "0123", "up 1", "It may do:")
+	f.Fuzz(func(t *testing.T, c1, h1, i1, n1, d1, c2, h2, i2, n2, d2 string) {
+		act, tapped := Act{Name(c1), h1, i1, n1, n1, d1}, Act{Name(c2), h2, i2, n2, n2, d2}
 		pass := Pass{Admin: true, Session: true, Durable: true, Confirmed: &tapped}
-		same := slices.Equal([]string{c1, h1, i1, n1}, []string{c2, h2, i2, n2})
+		same := slices.Equal([]string{c1, h1, i1, n1, d1}, []string{c2, h2, i2, n2, d2})
 		if got := Decide(ruinous, pass, act).Verdict; got != Allow && got != AskConfirm || (got == Allow) != (same && i1 != "") {
 			t.Errorf("%+v, tapped %+v: %v", act, tapped, got)
 		}
