@@ -36,6 +36,8 @@ require (
 	golang.org/x/time v0.16.0
 )
 
+require github.com/robfig/cron/v3 v3.0.1
+
 require (
 	github.com/Microsoft/go-winio v0.6.4 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
