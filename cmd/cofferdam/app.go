@@ -227,6 +227,7 @@ func (a *app) sources(o options) hostcall.Sources {
 	return hostcall.Sources{
 		Docker: a.docker, Images: a.docker, Updates: updates, Metrics: machine, History: a.history,
 		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
+		KV: a.store.KV(o.now), Notifier: a.openNotifier(o),
 	}
 }
 
@@ -381,6 +382,7 @@ func (a *app) serve(ctx context.Context) error {
 	workers.Go(func() { a.introduce(ctx) })
 	workers.Go(func() { a.notices.Run(ctx) })
 	workers.Go(func() { a.sweep(ctx) })
+	workers.Go(func() { a.runByThemselves(ctx) })
 	a.tellInsecure(a.insecure)
 	a.log.Info("cofferdam is running", zap.String("event", "app.started"), zap.String("version", version()), zap.Int("resumed", len(pending)))
 	err = a.intake.Run(ctx)

@@ -69,6 +69,13 @@ func (y *yard) running() []Module {
 	return y.modules
 }
 
+// act says what each run does from now on.
+func (y *yard) act(does func(ctx context.Context, module string, r abi.Request) error) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.does = does
+}
+
 func (y *yard) set(modules ...Module) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -239,10 +246,10 @@ func Test200ModulesWithSchedules(t *testing.T) {
 			all = append(all, clocked(t, fmt.Sprintf("m%03d", i), "1m", "1m"))
 		}
 		y := began(t, all...)
-		y.does = func(ctx context.Context, _ string, _ abi.Request) error {
+		y.act(func(context.Context, string, abi.Request) error {
 			time.Sleep(100 * time.Millisecond)
 			return nil
-		}
+		})
 		began := time.Now()
 		time.Sleep(10*time.Minute + time.Second)
 		synctest.Wait()
@@ -276,12 +283,12 @@ func TestAModuleThatSleepsTakesNoOthersTurn(t *testing.T) {
 			all = append(all, m)
 		}
 		y := began(t, append(all, clocked(t, "honest", "1m", "1m"))...)
-		y.does = func(ctx context.Context, module string, _ abi.Request) error {
+		y.act(func(ctx context.Context, module string, _ abi.Request) error {
 			if module != "honest" {
 				time.Sleep(10 * time.Second) // the wall time that a run may take
 			}
 			return nil
-		}
+		})
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
 		y.check()
@@ -426,7 +433,7 @@ func TestModulesComeAndGo(t *testing.T) {
 		y.set(clocked(t, "ticks", "10s", "10s"))
 		streams(0)
 		release := make(chan struct{})
-		y.does = func(context.Context, string, abi.Request) error { <-release; return nil }
+		y.act(func(context.Context, string, abi.Request) error { <-release; return nil })
 		ears := listening(t, "ears", "container.*", "*")
 		y.set(ears)
 		streams(1)
@@ -452,7 +459,7 @@ func TestModulesComeAndGo(t *testing.T) {
 func TestNoRunOutlivesTheBot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		y := &yard{t: t, now: map[string]int{}, modules: []Module{clocked(t, "ships", "10s", "10s"), listening(t, "ears", "container.*", "*")}}
-		y.does = func(ctx context.Context, _ string, _ abi.Request) error { <-ctx.Done(); return ctx.Err() }
+		y.act(func(ctx context.Context, _ string, _ abi.Request) error { <-ctx.Done(); return ctx.Err() })
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { New(y.config(zap.NewNop())).Run(ctx); close(done) }()
@@ -474,12 +481,12 @@ func (offFor) OffUntil() time.Time { return time.Time{} }
 func TestAModuleThatIsOffIsSkipped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		y := began(t, clocked(t, "ships", "10s", "10s"), clocked(t, "boats", "10s", "10s"))
-		y.does = func(_ context.Context, module string, _ abi.Request) error {
+		y.act(func(_ context.Context, module string, _ abi.Request) error {
 			if module == "ships" {
 				return offFor{errors.New("off")}
 			}
 			return errors.New("it trapped")
-		}
+		})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for _, line := range y.logs.FilterField(zap.String("event", "schedule.ran")).All() {
