@@ -37,7 +37,7 @@ extra: $(EXTRA:%=bin/modules/%.wasm) ## compile the modules to drop in, into bin
 
 bin/modules/%.wasm: modules/extra/%/* modules/extra/%/manifest.yaml $(SDK)
 	mkdir -p bin/modules
-	$(GO) run ./cmd/cofferdam module build modules/extra/$* --out $@
+	$(GO) run ./cmd/cofferdam module build -q modules/extra/$* --out $@
 
 # Such as DEMO_FLAGS='--listen 127.0.0.1:9000'.
 DEMO_FLAGS ?=
@@ -46,7 +46,7 @@ demo: build ## the whole bot in the browser: no token, no account, no config
 	./bin/cofferdam demo $(DEMO_FLAGS)
 
 modules/built/%.wasm: modules/%/*.go modules/%/wasm/*.go modules/%/manifest.yaml $(SDK)
-	$(GO) run ./cmd/cofferdam module build modules/$* --out $@
+	$(GO) run ./cmd/cofferdam module build -q modules/$* --out $@
 
 modules/built/SHA256SUMS: $(BUILT)
 	cd modules/built && sha256sum *.wasm > SHA256SUMS

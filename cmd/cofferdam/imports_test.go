@@ -61,6 +61,7 @@ var importTable = []struct {
 	{"runtime/notice", "security/ratelimit", "it decides what is told, and sends through a function"},
 	{"runtime/telemetry", "", "it counts words and numbers, and knows nothing of what is counted"},
 	{"runtime/control", "", "a socket that carries JSON: it knows nothing of what is asked"},
+	{"runtime/transcript", "guest/abi security/foreign security/scrub", "pure: what crossed the boundary in, a text without secrets out, and back"},
 	{"runtime/render", "runtime/chat runtime/chart guest/abi security/foreign", "pure: a reply in, messages out"},
 	{"runtime/hostcall", "guest/abi security/audit security/capability security/foreign security/scrub", "operations reach the world through interfaces of their own, so that a grant is checked in one place"},
 	{"runtime/engine", "guest/abi runtime/engine/compiler runtime/engine/meter runtime/hostcall security/capability security/foreign security/vetting", "the sandbox knows no Telegram and no Docker"},

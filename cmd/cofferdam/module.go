@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -32,55 +30,6 @@ func moduleCommand() *cobra.Command {
 	}
 	cmd.AddCommand(moduleNewCommand(), moduleBuildCommand(), moduleCompileCommand(), moduleListCommand())
 	return cmd
-}
-
-func moduleBuildCommand() *cobra.Command {
-	var out string
-	cmd := &cobra.Command{
-		Use:   "build DIR",
-		Short: "Compile a module in Go or C and put its manifest into it",
-		Long: `Compile the program in DIR, or in DIR/wasm if there is one, for
-WebAssembly, and append DIR/manifest.yaml to the result. A program in Go needs
-the Go toolchain; one in C, a folder with files that end in .c and none that
-end in .go, needs clang and wasm-ld.`,
-		Example: `  cofferdam module build ./hello
-  cofferdam module build ./hello --out /srv/modules/hello.wasm`,
-		Args: usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if out == "" {
-				out = filepath.Base(filepath.Clean(args[0])) + ".wasm"
-			}
-			digest, err := buildModule(cmd.Context(), args[0], out)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", digest, out)
-			return nil
-		},
-	}
-	cmd.Flags().StringVarP(&out, "out", "o", "", "the `file` to write (default: NAME.wasm in this directory)")
-	return cmd
-}
-
-// buildModule writes the module of dir to out and returns its SHA-256.
-func buildModule(ctx context.Context, dir, out string) (string, error) {
-	manifest, err := readManifest(filepath.Join(dir, "manifest.yaml"))
-	if err != nil {
-		return "", err
-	}
-	bare, err := compileGuest(ctx, dir)
-	if err != nil {
-		return "", err
-	}
-	whole, err := abi.WithManifest(bare, manifest)
-	if err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(out, whole, 0o644); err != nil {
-		return "", fmt.Errorf("%s cannot be written: %s; name another file with --out", out, reason(err))
-	}
-	digest := sha256.Sum256(whole)
-	return hex.EncodeToString(digest[:]), nil
 }
 
 func readManifest(path string) (abi.Manifest, error) {

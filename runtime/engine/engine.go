@@ -70,6 +70,9 @@ type Config struct {
 	// [DefaultIdle].
 	Idle time.Duration
 	Log  *zap.Logger // nil: none
+	// Fixed makes what modules draw from the host the same each time; nil: it is
+	// fresh.
+	Fixed *Fixed
 }
 
 // DefaultIdle is longer than a conversation, and shorter than a coffee break.
@@ -88,6 +91,7 @@ type Engine struct {
 	idle       time.Duration
 	cacheSize  int64
 	log        *zap.Logger
+	fixed      *Fixed
 	// tidy gives back what loading left: a hundred megabytes of garbage, which
 	// would count as the bot's for minutes.
 	tidy *time.Timer
@@ -105,7 +109,7 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		folders: folders, operations: c.Operations, memories: systemMemories(), idle: c.Idle, log: c.Log,
+		folders: folders, operations: c.Operations, memories: systemMemories(), idle: c.Idle, log: c.Log, fixed: c.Fixed,
 		turn: make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	if e.cacheSize = c.CacheSize; e.cacheSize <= 0 {

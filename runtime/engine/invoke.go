@@ -44,13 +44,14 @@ type invocation struct {
 	stderr   *stream
 	born     time.Time // the zero of the guest's monotonic clock
 	used     Used
-	rationed uint64 // fuel that the guest has in hand, or has burnt since it was asked
+	fixed    *fixedState // nil: clock and randomness are the system's
+	rationed uint64      // fuel that the guest has in hand, or has burnt since it was asked
 }
 
 func (m *Module) invocation(caller *hostcall.Caller, request []byte) *invocation {
 	log := newGuestLog(caller.Log, m.limits.Log)
 	return &invocation{
-		limits: m.limits, caller: caller, request: request, born: m.born,
+		limits: m.limits, caller: caller, request: request, born: m.born, fixed: m.engine.fixed.begin(),
 		log: log, stdout: log.stream(abi.LogInfo), stderr: log.stream(abi.LogWarn),
 	}
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -154,7 +153,7 @@ func clockTimeGet(ctx context.Context, guest api.Module, p []uint64) uint32 {
 // now is what a clock says, in nanoseconds, at its resolution.
 func now(ctx context.Context, clock uint32) int64 {
 	if clock == clockReal {
-		return time.Now().Truncate(clockResolution).UnixNano()
+		return invocationOf(ctx).fixed.now().Truncate(clockResolution).UnixNano()
 	}
 	return int64(invocationOf(ctx).clock().Truncate(clockResolution))
 }
@@ -173,7 +172,7 @@ func randomGet(ctx context.Context, guest api.Module, p []uint64) uint32 {
 			panic(overtime(ctx, "stopped while it asked for random bytes"))
 		}
 		n := min(len(part), step)
-		rand.Read(part[:n]) // never fails: it ends the process instead
+		invocationOf(ctx).fixed.read(part[:n])
 		part = part[n:]
 	}
 	return wasiOK

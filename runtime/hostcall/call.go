@@ -51,6 +51,9 @@ const MaxAnswer = 1 << 20
 // Call performs the operation and returns what crosses the boundary: a code,
 // and the JSON of the answer or of an [abi.Error].
 func (o Operation) Call(ctx context.Context, caller *Caller, request []byte) (abi.Code, []byte) {
+	if o.instead != nil {
+		return o.instead(ctx, caller, request)
+	}
 	code, answer := o.answer(ctx, caller, request)
 	if o.observe != nil {
 		o.observe(string(o.Capability), code.String())

@@ -48,6 +48,8 @@ type Operation struct {
 	// first. What acts has no other way to be run.
 	run func(context.Context, *Caller, []byte) (any, error)
 	act *action
+	// instead answers in place of all that; see Recorded and Replayed.
+	instead func(context.Context, *Caller, []byte) (abi.Code, []byte)
 	// audit and observe are those of the sources.
 	audit   Audit
 	observe func(capability, outcome string)
