@@ -42,7 +42,9 @@ func Recorded(ops []Operation, sink func(Exchange)) []Operation {
 // by answer alone: nothing is checked, and nothing is reached.
 func Replayed(ops []Operation, answer func(op string, request []byte) (abi.Code, []byte)) []Operation {
 	return replaced(ops, func(op Operation) answerer {
-		return func(_ context.Context, _ *Caller, request []byte) (abi.Code, []byte) { return answer(op.Import, request) }
+		return func(_ context.Context, _ *Caller, request []byte) (abi.Code, []byte) {
+			return answer(op.Import, request)
+		}
 	})
 }
 
