@@ -35,9 +35,13 @@ modules: modules/built/SHA256SUMS ## compile the built-in modules to WebAssembly
 
 extra: $(EXTRA:%=bin/modules/%.wasm) ## compile the modules to drop in, into bin/modules
 
-bin/modules/%.wasm: modules/extra/%/* modules/extra/%/manifest.yaml $(SDK)
+# A module to drop in is in Go or in C; its file follows all of its folder but tests.
+define extra
+bin/modules/$(1).wasm: $(shell find modules/extra/$(1) -type f ! -name '*_test.go' ! -path '*/testdata/*') $(SDK) guest/c/cofferdam.h cmd/cofferdam/module_c.go
 	mkdir -p bin/modules
-	$(GO) run ./cmd/cofferdam module build -q modules/extra/$* --out $@
+	$(GO) run ./cmd/cofferdam module build -q modules/extra/$(1) --out $$@
+endef
+$(foreach name,$(EXTRA),$(eval $(call extra,$(name))))
 
 # Such as DEMO_FLAGS='--listen 127.0.0.1:9000'.
 DEMO_FLAGS ?=
@@ -71,7 +75,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 check: modules ## format, vet, staticcheck, tidy, and all tests under the race detector
 	@test -z "$$(gofmt -l cmd docs guest modules runtime security)" || { gofmt -d cmd docs guest modules runtime security; exit 1; }
 	$(GO) vet ./...
-	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/... $(MODULES:%=./modules/%/wasm)
+	GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/... $(MODULES:%=./modules/%/wasm) $(patsubst %,./%,$(wildcard modules/extra/*/wasm))
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	cd $(PEERS) && $(GO) vet ./... ./testdata/process && $(GO) run $(STATICCHECK) ./... ./testdata/process && $(GO) mod tidy -diff
