@@ -38,6 +38,8 @@ require (
 
 require github.com/robfig/cron/v3 v3.0.1
 
+require github.com/fsnotify/fsnotify v1.10.1
+
 require (
 	github.com/Microsoft/go-winio v0.6.4 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

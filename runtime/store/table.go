@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,12 @@ const (
 	Notices TableName = "notices"
 	// Bans are peers whose connections are closed, by address (C4).
 	Bans TableName = "bans"
+	// Modules are what is known of the modules of the folder, by name: which version
+	// runs, and by whose word (F2). They do not expire by themselves.
+	Modules TableName = "modules"
+	// ModulesTold are the files of the folder about which admins were told, by digest
+	// and reason.
+	ModulesTold TableName = "modules_told"
 )
 
 // tables are all there are, with how many entries each may have. When a table
@@ -34,10 +41,12 @@ var tables = []*Table{
 	{name: SecondFactors, most: 1_024},
 	{name: Notices, most: 10_000}, // one for each stranger of A3
 	{name: Bans, most: 10_000},
+	{name: Modules, most: 256, value: 256 << 10}, // a manifest, and what was granted of it
+	{name: ModulesTold, most: 4_096},
 }
 
-// Bounds of an entry in bytes. With the tables' own bounds they keep the file
-// under 130 MiB, however hard somebody tries; the history comes on top.
+// Bounds of an entry in bytes; a table may have one of its own for values. With the
+// tables' own bounds they keep the file under 220 MiB, however hard somebody tries; the history comes on top.
 const (
 	MaxTableKey   = 256
 	MaxTableValue = 4_096
@@ -58,13 +67,14 @@ type Table struct {
 	store *Store
 	name  TableName
 	most  int
+	value int // bytes; 0: MaxTableValue
 }
 
 // Table returns a table. It panics if there is none of that name.
 func (s *Store) Table(name TableName) *Table {
 	for _, t := range tables {
 		if t.name == name {
-			return &Table{store: s, name: t.name, most: t.most}
+			return &Table{store: s, name: t.name, most: t.most, value: t.value}
 		}
 	}
 	panic(fmt.Sprintf("store: there is no table %q", name))
@@ -146,8 +156,9 @@ func (t *Table) Change(ctx context.Context, key []byte, f func(old []byte, expir
 }
 
 func (t *Table) fits(key, value []byte) error {
-	if len(key) == 0 || len(key) > MaxTableKey || len(value) > MaxTableValue {
-		return fmt.Errorf("table %s: a key of %d and a value of %d bytes, at most %d and %d", t.name, len(key), len(value), MaxTableKey, MaxTableValue)
+	most := cmp.Or(t.value, MaxTableValue)
+	if len(key) == 0 || len(key) > MaxTableKey || len(value) > most {
+		return fmt.Errorf("table %s: a key of %d and a value of %d bytes, at most %d and %d", t.name, len(key), len(value), MaxTableKey, most)
 	}
 	return nil
 }
