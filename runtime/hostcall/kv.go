@@ -5,17 +5,21 @@ import (
 	"unicode/utf8"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
 // KV keeps what modules want to keep, each module's for itself. quota is in bytes
 // of keys and values. Errors carry an [abi.Error]: limit over the quota, conflict
 // where a compare-and-set fails, invalid for a key or value out of bounds,
 // unavailable where nothing can be written.
+//
+// revealed goes with an entry: [capability.Pass.Revealed] of the request that wrote
+// it. List returns that of a key of the page, if one has any.
 type KV interface {
-	Get(ctx context.Context, module string, q abi.KVQuery) (abi.KVValue, error)
-	Put(ctx context.Context, module string, quota int64, q abi.KVPut) (abi.KVDone, error)
+	Get(ctx context.Context, module string, q abi.KVQuery) (value abi.KVValue, revealed string, err error)
+	Put(ctx context.Context, module string, quota int64, q abi.KVPut, revealed string) (abi.KVDone, error)
 	Delete(ctx context.Context, module string, quota int64, q abi.KVQuery) (abi.KVDone, error)
-	List(ctx context.Context, module string, quota int64, q abi.KVListQuery) (abi.KVKeys, error)
+	List(ctx context.Context, module string, quota int64, q abi.KVListQuery) (keys abi.KVKeys, revealed string, err error)
 }
 
 // Bounds of entries: in bytes, keys of a page, and how long one may last.
@@ -78,7 +82,37 @@ func (s Sources) kvGet(ctx context.Context, c *Caller, q abi.KVQuery) (abi.KVVal
 	if err := checkKVKey(q.Key); err != nil {
 		return abi.KVValue{}, err
 	}
-	return s.KV.Get(ctx, c.Module, q)
+	value, revealed, err := s.KV.Get(ctx, c.Module, q)
+	if err == nil {
+		err = c.learn(revealed)
+	}
+	if err != nil {
+		return abi.KVValue{}, err
+	}
+	return value, nil
+}
+
+// learn takes note that an answer may hold what was read within a session: by a
+// request before, which kept it. Else a store would be the way around what is not
+// told to a group (A5).
+func (c *Caller) learn(revealed string) error {
+	switch {
+	case revealed == "":
+		return nil
+	case c.Pass == nil:
+		return refuse(abi.Denied, "That was read within a session.")
+	case c.Pass.Revealed == "":
+		c.Pass.Revealed = capability.Name(revealed)
+	}
+	return nil
+}
+
+// revealed is what the request, or one that led here, has read within a session.
+func (c *Caller) revealed() string {
+	if c.Pass == nil {
+		return ""
+	}
+	return string(c.Pass.Revealed)
 }
 
 func (s Sources) kvPut(ctx context.Context, c *Caller, q abi.KVPut) (abi.KVDone, error) {
@@ -88,7 +122,7 @@ func (s Sources) kvPut(ctx context.Context, c *Caller, q abi.KVPut) (abi.KVDone,
 	if err := checkKVPut(q); err != nil {
 		return abi.KVDone{}, err
 	}
-	return s.KV.Put(ctx, c.Module, c.Grant.Quota(), q)
+	return s.KV.Put(ctx, c.Module, c.Grant.Quota(), q, c.revealed())
 }
 
 func (s Sources) kvDelete(ctx context.Context, c *Caller, q abi.KVQuery) (abi.KVDone, error) {
@@ -109,5 +143,12 @@ func (s Sources) kvList(ctx context.Context, c *Caller, q abi.KVListQuery) (abi.
 	if err != nil {
 		return abi.KVKeys{}, err
 	}
-	return s.KV.List(ctx, c.Module, c.Grant.Quota(), q)
+	keys, revealed, err := s.KV.List(ctx, c.Module, c.Grant.Quota(), q)
+	if err == nil {
+		err = c.learn(revealed)
+	}
+	if err != nil {
+		return abi.KVKeys{}, err
+	}
+	return keys, nil
 }

@@ -14,16 +14,24 @@ import (
 )
 
 // larder is a KV and a Notifier that note what reaches them.
-type larder struct{ calls []string }
+type larder struct {
+	calls []string
+	// marks are what entries were kept with.
+	marks map[string]string
+}
 
 func (l *larder) note(call string) { l.calls = append(l.calls, call) }
 
-func (l *larder) Get(_ context.Context, module string, q abi.KVQuery) (abi.KVValue, error) {
+func (l *larder) Get(_ context.Context, module string, q abi.KVQuery) (abi.KVValue, string, error) {
 	l.note(fmt.Sprintf("%s get %s", module, q.Key))
-	return abi.KVValue{}, nil
+	return abi.KVValue{}, l.marks[q.Key], nil
 }
 
-func (l *larder) Put(_ context.Context, module string, quota int64, q abi.KVPut) (abi.KVDone, error) {
+func (l *larder) Put(_ context.Context, module string, quota int64, q abi.KVPut, revealed string) (abi.KVDone, error) {
+	if l.marks == nil {
+		l.marks = map[string]string{}
+	}
+	l.marks[q.Key] = revealed
 	l.note(fmt.Sprintf("%s put %s of %d", module, q.Key, quota))
 	return abi.KVDone{}, nil
 }
@@ -33,9 +41,9 @@ func (l *larder) Delete(_ context.Context, module string, quota int64, q abi.KVQ
 	return abi.KVDone{}, nil
 }
 
-func (l *larder) List(_ context.Context, module string, quota int64, q abi.KVListQuery) (abi.KVKeys, error) {
+func (l *larder) List(_ context.Context, module string, quota int64, q abi.KVListQuery) (abi.KVKeys, string, error) {
 	l.note(fmt.Sprintf("%s list %s %d of %d", module, q.Prefix, q.Count, quota))
-	return abi.KVKeys{}, nil
+	return abi.KVKeys{}, l.marks["a"], nil
 }
 
 func (l *larder) Notify(_ context.Context, module string, perHour int, n abi.Notice) (abi.NoticeQueued, error) {
@@ -167,6 +175,49 @@ func TestWhatASessionReadGoesIntoNoGroup(t *testing.T) {
 			if lines.FilterField(zap.String("reason", capability.ReasonPrivate)).Len() != 1 {
 				t.Error("it is not in the log")
 			}
+		}
+	}
+}
+
+// TestTheStoreIsNoWayAroundASession (A5): what was kept by a request that read a log
+// is told to no group later either, by whatever way it is read.
+func TestTheStoreIsNoWayAroundASession(t *testing.T) {
+	set, err := capability.Parse([]capability.Request{
+		{Name: string(capability.ContainersLogs), Scope: []string{"*"}}, {Name: string(capability.Notify), Scope: []string{"7/h", "chats"}},
+		{Name: string(capability.KV), Scope: []string{"1KiB"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, read := range []struct {
+		op, request string
+		told        bool
+	}{{abi.OpKVGet, `{"key":"a"}`, false}, {abi.OpKVList, `{}`, false}, {abi.OpKVGet, `{"key":"b"}`, true}} {
+		l := &larder{}
+		s := Sources{Docker: &spy{}, Audit: &spy{}, Notifier: l, KV: l}
+		call := func(c *Caller, op, request string) abi.Code {
+			code, _ := operation(t, s, op).Call(t.Context(), c, []byte(request))
+			return code
+		}
+		c, _ := callerWith(set, abi.RoleAdmin)
+		c.Pass = &capability.Pass{Admin: true, Session: true, Durable: true, Private: true, Reach: capability.Everywhere}
+		for _, step := range [][2]string{{abi.OpKVPut, `{"key":"b"}`}, {abi.OpContainerLogs, `{"id":"web"}`}, {abi.OpKVPut, `{"key":"a"}`}} {
+			if code := call(c, step[0], step[1]); code != abi.OK {
+				t.Fatalf("%s: %v", step[0], code)
+			}
+		}
+		later, _ := callerWith(set, abi.RoleModule)
+		if code := call(later, read.op, read.request); code != abi.OK {
+			t.Fatalf("%s: %v", read.op, code)
+		}
+		code := call(later, abi.OpNotify, `{"to":"chats","blocks":[{"kind":"text"}]}`)
+		if told := code == abi.OK; told != read.told {
+			t.Errorf("after %s %s: %v", read.op, read.request, code)
+		}
+		nobody, _ := callerWith(set, abi.RoleModule)
+		nobody.Pass = nil
+		if code := call(nobody, read.op, read.request); (code == abi.OK) != read.told {
+			t.Errorf("without a pass, %s: %v", read.op, code)
 		}
 	}
 }

@@ -20,6 +20,8 @@ const (
 	// MaxKVKey and MaxKVValue are in bytes.
 	MaxKVKey   = 128
 	MaxKVValue = 32 << 10
+	// maxKVMark is in bytes, too: one has its length.
+	maxKVMark = 255
 	// MaxKVEntries is how many entries a module may have.
 	MaxKVEntries = 4_096
 	// MaxKVPage is how many keys a list has at most.
@@ -64,24 +66,30 @@ func (s *Store) KV(now func() time.Time) *KV {
 	return &KV{store: s, now: now, turns: make(chan struct{}, kvWritesAtOnce), modules: map[string]*kvTurn{}}
 }
 
-// Get returns an entry of a module. That there is none is no error.
-func (k *KV) Get(_ context.Context, module string, q abi.KVQuery) (value abi.KVValue, err error) {
+// Get returns an entry of a module, and what it was marked with. That there is none
+// is no error.
+func (k *KV) Get(_ context.Context, module string, q abi.KVQuery) (value abi.KVValue, mark string, err error) {
 	if err := kvFits(module, q.Key, 0); err != nil {
-		return abi.KVValue{}, err
+		return abi.KVValue{}, "", err
 	}
 	err = k.store.db.View(func(tx *bbolt.Tx) error {
 		if e, ok := lookKV(tx, module).get(q.Key, k.now()); ok {
 			value = abi.KVValue{Found: true, Value: bytes.Clone(e.value), Revision: e.revision}
+			mark = string(e.mark)
 		}
 		return nil
 	})
-	return value, kvError(err)
+	return value, mark, kvError(err)
 }
 
-// Put keeps an entry. When it returns without an error, the entry is on disk.
-func (k *KV) Put(ctx context.Context, module string, quota int64, q abi.KVPut) (done abi.KVDone, err error) {
+// Put keeps an entry with a mark of at most 255 bytes, which costs nothing of the
+// quota. When it returns without an error, the entry is on disk.
+func (k *KV) Put(ctx context.Context, module string, quota int64, q abi.KVPut, mark string) (done abi.KVDone, err error) {
 	if err := kvFits(module, q.Key, len(q.Value)); err != nil {
 		return abi.KVDone{}, err
+	}
+	if len(mark) > maxKVMark {
+		return abi.KVDone{}, fmt.Errorf("a mark of %d bytes", len(mark))
 	}
 	expires := time.Time{}
 	if q.Seconds != 0 {
@@ -91,7 +99,7 @@ func (k *KV) Put(ctx context.Context, module string, quota int64, q abi.KVPut) (
 	return k.change(ctx, module, quota, func(m kvModule, now time.Time) error {
 		return m.mayPut(q.Key, value, q.If, quota, now)
 	}, func(m kvModule, now time.Time) (int64, error) {
-		return m.put(q.Key, value, expires)
+		return m.put(q.Key, value, mark, expires)
 	})
 }
 
@@ -110,11 +118,11 @@ func (k *KV) Delete(ctx context.Context, module string, quota int64, q abi.KVQue
 	})
 }
 
-// List returns keys in the order of their bytes.
-func (k *KV) List(_ context.Context, module string, quota int64, q abi.KVListQuery) (page abi.KVKeys, err error) {
+// List returns keys in the order of their bytes, and a mark if one of them has any.
+func (k *KV) List(_ context.Context, module string, quota int64, q abi.KVListQuery) (page abi.KVKeys, mark string, err error) {
 	page = abi.KVKeys{Keys: []string{}, Quota: quota}
 	if err := kvFits(module, "x", 0); err != nil {
-		return page, err
+		return page, "", err
 	}
 	if q.Count <= 0 || q.Count > MaxKVPage {
 		q.Count = MaxKVPage
@@ -122,10 +130,10 @@ func (k *KV) List(_ context.Context, module string, quota int64, q abi.KVListQue
 	err = k.store.db.View(func(tx *bbolt.Tx) error {
 		now, m := k.now(), lookKV(tx, module)
 		page.Used = m.sum.bytes - m.expired(now).bytes
-		page.Keys, page.More = m.list(q, now)
+		page.Keys, page.More, mark = m.list(q, now)
 		return nil
 	})
-	return page, kvError(err)
+	return page, mark, kvError(err)
 }
 
 // DropKV forgets all that a module keeps.

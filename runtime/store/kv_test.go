@@ -34,7 +34,7 @@ func always(at time.Time) func() time.Time { return func() time.Time { return at
 
 func keepEntry(t testing.TB, k *KV, module, key, value string) abi.KVDone {
 	t.Helper()
-	done, err := k.Put(t.Context(), module, someQuota, abi.KVPut{Key: key, Value: []byte(value)})
+	done, err := k.Put(t.Context(), module, someQuota, abi.KVPut{Key: key, Value: []byte(value)}, "")
 	if err != nil {
 		t.Fatalf("%s keeps %q: %v", module, key, err)
 	}
@@ -43,7 +43,7 @@ func keepEntry(t testing.TB, k *KV, module, key, value string) abi.KVDone {
 
 func entryOf(t testing.TB, k *KV, module, key string) abi.KVValue {
 	t.Helper()
-	value, err := k.Get(t.Context(), module, abi.KVQuery{Key: key})
+	value, _, err := k.Get(t.Context(), module, abi.KVQuery{Key: key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,8 @@ func checkSums(t testing.TB, k *KV) (all kvSum) {
 		return tx.Bucket(kvBucket).ForEachBucket(func(name []byte) error {
 			m, own := lookKV(tx, string(name)), kvSum{}
 			err := m.entries.ForEach(func(key, stored []byte) error {
-				own = own.plus(kvSum{int64(len(key) + len(stored) - kvEntryHead), 1, 0})
+				e, _ := readKVEntry(stored)
+				own = own.plus(kvSum{int64(len(key) + len(e.value)), 1, 0})
 				return nil
 			})
 			if own != m.sum {
@@ -123,7 +124,7 @@ func TestNoKeyLeadsToAnotherModule(t *testing.T) {
 	keys := []string{"b", "\x00b", "bentries", "entries", "sum", "/b", "\xff", "a", "..", "\x00entries\x00b"}
 	for _, name := range names {
 		for _, key := range keys {
-			if _, err := k.Put(t.Context(), name, someQuota, abi.KVPut{Key: key, Value: []byte(name + "|" + key), Seconds: 60}); err != nil {
+			if _, err := k.Put(t.Context(), name, someQuota, abi.KVPut{Key: key, Value: []byte(name + "|" + key), Seconds: 60}, ""); err != nil {
 				t.Fatalf("%q %q: %v", name, key, err)
 			}
 		}
@@ -134,7 +135,7 @@ func TestNoKeyLeadsToAnotherModule(t *testing.T) {
 				t.Errorf("%q finds %q under %q", name, v.Value, key)
 			}
 		}
-		list, err := k.List(t.Context(), name, someQuota, abi.KVListQuery{})
+		list, _, err := k.List(t.Context(), name, someQuota, abi.KVListQuery{})
 		want := slices.Sorted(slices.Values(keys))
 		if err != nil || !slices.Equal(list.Keys, want) {
 			t.Errorf("%q lists %q, %v", name, list.Keys, err)
@@ -154,7 +155,7 @@ func TestNoKeyLeadsToAnotherModule(t *testing.T) {
 func TestCompareAndSet(t *testing.T) {
 	k := openKV(t, always(noon))
 	put := func(revision int64) (int64, error) {
-		done, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "n", Value: []byte("x"), If: revision})
+		done, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "n", Value: []byte("x"), If: revision}, "")
 		return done.Revision, err
 	}
 	_, err := put(7)
@@ -188,7 +189,7 @@ func TestCompareAndSet(t *testing.T) {
 			for done := 0; done < 10; {
 				v := entryOf(t, k, "ships", "count")
 				n, _ := strconv.Atoi(string(v.Value))
-				_, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "count", Value: []byte(strconv.Itoa(n + 1)), If: v.Revision})
+				_, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "count", Value: []byte(strconv.Itoa(n + 1)), If: v.Revision}, "")
 				if err == nil {
 					done++
 				} else if told, ok := errors.AsType[*abi.Error](err); !ok || told.Code != abi.Conflict {
@@ -209,19 +210,19 @@ func TestEntriesExpire(t *testing.T) {
 	k := openKV(t, func() time.Time { return now })
 	put := func(key string, seconds int64) {
 		t.Helper()
-		if _, err := k.Put(t.Context(), "ships", 100, abi.KVPut{Key: key, Value: make([]byte, 40), Seconds: seconds}); err != nil {
+		if _, err := k.Put(t.Context(), "ships", 100, abi.KVPut{Key: key, Value: make([]byte, 40), Seconds: seconds}, ""); err != nil {
 			t.Fatalf("%s: %v", key, err)
 		}
 	}
 	put("a", 10)
 	put("b", 0)
-	_, err := k.Put(t.Context(), "ships", 100, abi.KVPut{Key: "c", Value: make([]byte, 40)})
+	_, err := k.Put(t.Context(), "ships", 100, abi.KVPut{Key: "c", Value: make([]byte, 40)}, "")
 	mustFail(t, err, abi.Limit)
 	now = noon.Add(10 * time.Second)
 	if entryOf(t, k, "ships", "a").Found || !entryOf(t, k, "ships", "b").Found {
 		t.Error("the wrong one is there")
 	}
-	list, err := k.List(t.Context(), "ships", 100, abi.KVListQuery{})
+	list, _, err := k.List(t.Context(), "ships", 100, abi.KVListQuery{})
 	if err != nil || !slices.Equal(list.Keys, []string{"b"}) || list.Used != 41 {
 		t.Errorf("listed %+v, %v", list, err)
 	}
@@ -257,7 +258,7 @@ func TestKeysAreListedInPages(t *testing.T) {
 	keepEntry(t, k, "ships", "y", "v")
 	var all []string
 	for after := ""; ; {
-		page, err := k.List(t.Context(), "ships", someQuota, abi.KVListQuery{Prefix: "x", After: after, Count: 1000})
+		page, _, err := k.List(t.Context(), "ships", someQuota, abi.KVListQuery{Prefix: "x", After: after, Count: 1000})
 		if err != nil || len(page.Keys) == 0 || len(page.Keys) > MaxKVPage {
 			t.Fatalf("a page of %d, %v", len(page.Keys), err)
 		}
@@ -270,7 +271,7 @@ func TestKeysAreListedInPages(t *testing.T) {
 		t.Errorf("%d keys from %s to %s", len(all), all[0], all[len(all)-1])
 	}
 	for q, want := range map[abi.KVListQuery]int{{Prefix: "x", After: "y"}: 0, {Prefix: "x", After: "a", Count: 5}: 5, {After: "x298"}: 2, {Prefix: "z"}: 0} {
-		if page, err := k.List(t.Context(), "ships", someQuota, q); err != nil || len(page.Keys) != want {
+		if page, _, err := k.List(t.Context(), "ships", someQuota, q); err != nil || len(page.Keys) != want {
 			t.Errorf("%+v: %d keys, %v", q, len(page.Keys), err)
 		}
 	}
@@ -292,7 +293,7 @@ func TestNoRaceGetsPastTheQuota(t *testing.T) {
 				if random.IntN(4) == 0 {
 					done, err = k.Delete(t.Context(), "ships", most, abi.KVQuery{Key: key})
 				} else {
-					done, err = k.Put(t.Context(), "ships", most, abi.KVPut{Key: key, Value: make([]byte, random.IntN(2_000)), Seconds: random.Int64N(2)})
+					done, err = k.Put(t.Context(), "ships", most, abi.KVPut{Key: key, Value: make([]byte, random.IntN(2_000)), Seconds: random.Int64N(2)}, "")
 				}
 				if err != nil {
 					mustFail(t, err, abi.Limit)
@@ -315,9 +316,9 @@ func TestNoRaceGetsPastTheQuota(t *testing.T) {
 func TestANarrowerQuotaTakesNothingAway(t *testing.T) {
 	k := openKV(t, always(noon))
 	keepEntry(t, k, "ships", "a", strings.Repeat("x", 1000))
-	_, err := k.Put(t.Context(), "ships", 100, abi.KVPut{Key: "b", Value: []byte("x")})
+	_, err := k.Put(t.Context(), "ships", 100, abi.KVPut{Key: "b", Value: []byte("x")}, "")
 	mustFail(t, err, abi.Limit)
-	if _, err := k.Put(t.Context(), "ships", 100, abi.KVPut{Key: "a", Value: make([]byte, 500)}); err != nil {
+	if _, err := k.Put(t.Context(), "ships", 100, abi.KVPut{Key: "a", Value: make([]byte, 500)}, ""); err != nil {
 		t.Errorf("what makes it less is refused: %v", err)
 	}
 	if v := entryOf(t, k, "ships", "a"); len(v.Value) != 500 {
@@ -332,15 +333,15 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 		"a long key":       {Key: strings.Repeat("k", MaxKVKey+1)},
 		"a value too long": {Key: "k", Value: make([]byte, MaxKVValue+1)},
 	} {
-		_, err := k.Put(t.Context(), "ships", capQuota, q)
+		_, err := k.Put(t.Context(), "ships", capQuota, q, "")
 		if told, ok := errors.AsType[*abi.Error](err); !ok || told.Code != abi.Invalid {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if _, err := k.Put(t.Context(), "", someQuota, abi.KVPut{Key: "k"}); err == nil {
+	if _, err := k.Put(t.Context(), "", someQuota, abi.KVPut{Key: "k"}, ""); err == nil {
 		t.Error("a module without a name keeps something")
 	}
-	if _, err := k.Put(t.Context(), "ships", capQuota, abi.KVPut{Key: strings.Repeat("k", MaxKVKey), Value: make([]byte, MaxKVValue)}); err != nil {
+	if _, err := k.Put(t.Context(), "ships", capQuota, abi.KVPut{Key: strings.Repeat("k", MaxKVKey), Value: make([]byte, MaxKVValue)}, ""); err != nil {
 		t.Errorf("at the bounds: %v", err)
 	}
 	full := func(change kvSum) {
@@ -351,7 +352,7 @@ func TestWhatIsKeptIsBounded(t *testing.T) {
 	}
 	for _, change := range []kvSum{{bytes: kvBytesAtMost}, {entries: kvEntriesAtMost}, {modules: kvModulesAtMost}} {
 		full(change)
-		_, err := k.Put(t.Context(), "another", someQuota, abi.KVPut{Key: "a", Value: []byte("x")})
+		_, err := k.Put(t.Context(), "another", someQuota, abi.KVPut{Key: "a", Value: []byte("x")}, "")
 		mustFail(t, err, abi.Limit)
 		full(kvSum{-change.bytes, -change.entries, -change.modules})
 	}
@@ -365,7 +366,7 @@ func TestAModuleHasSoManyEntries(t *testing.T) {
 	k := openKV(t, always(noon))
 	err := k.store.update(t.Context(), func(tx *bbolt.Tx) error {
 		for i := range MaxKVEntries {
-			if _, _, err := inKV(tx, "ships", noon, func(m kvModule, _ time.Time) (int64, error) { return m.put(fmt.Sprint(i), nil, time.Time{}) }); err != nil {
+			if _, _, err := inKV(tx, "ships", noon, func(m kvModule, _ time.Time) (int64, error) { return m.put(fmt.Sprint(i), nil, "", time.Time{}) }); err != nil {
 				return err
 			}
 		}
@@ -374,7 +375,7 @@ func TestAModuleHasSoManyEntries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = k.Put(t.Context(), "ships", capQuota, abi.KVPut{Key: "one more"})
+	_, err = k.Put(t.Context(), "ships", capQuota, abi.KVPut{Key: "one more"}, "")
 	mustFail(t, err, abi.Limit)
 	keepEntry(t, k, "ships", "17", "one that is there")
 	keepEntry(t, k, "boats", "1", "another module")
@@ -385,7 +386,7 @@ func TestADiskThatIsFullIsTold(t *testing.T) {
 	k := openKV(t, always(noon))
 	keepEntry(t, k, "ships", "a", "before")
 	k.store.transact = func(func(*bbolt.Tx) error) error { return errors.New("no space left on device") }
-	_, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "a", Value: []byte("after")})
+	_, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "a", Value: []byte("after")}, "")
 	mustFail(t, err, abi.Unavailable)
 	if v := entryOf(t, k, "ships", "a"); string(v.Value) != "before" {
 		t.Errorf("it is %q", v.Value)
@@ -400,9 +401,9 @@ func TestWhatIsRefusedCostsNoFlush(t *testing.T) {
 	flushes, transact := 0, k.store.transact
 	k.store.transact = func(f func(*bbolt.Tx) error) error { flushes++; return transact(f) }
 	for range 10 {
-		_, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "a", If: 99})
+		_, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "a", If: 99}, "")
 		mustFail(t, err, abi.Conflict)
-		_, err = k.Put(t.Context(), "ships", 3, abi.KVPut{Key: "b", Value: []byte("long")})
+		_, err = k.Put(t.Context(), "ships", 3, abi.KVPut{Key: "b", Value: []byte("long")}, "")
 		mustFail(t, err, abi.Limit)
 		if _, err := k.Delete(t.Context(), "ships", someQuota, abi.KVQuery{Key: "none"}); err != nil {
 			t.Error(err)
@@ -435,7 +436,7 @@ func TestOneThatIsRefusedLateSpoilsNoOther(t *testing.T) {
 	conflicts := make(chan error, 4)
 	for range 4 {
 		wg.Go(func() {
-			_, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "a", If: -1})
+			_, err := k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "a", If: -1}, "")
 			conflicts <- err
 		})
 	}
@@ -465,7 +466,7 @@ func TestABotThatStopsKeepsNothing(t *testing.T) {
 	}
 	k := s.KV(always(noon))
 	s.Close()
-	_, err = k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "a"})
+	_, err = k.Put(t.Context(), "ships", someQuota, abi.KVPut{Key: "a"}, "")
 	mustFail(t, err, abi.Unavailable)
 }
 
@@ -493,6 +494,39 @@ func TestAModuleTakesHalfOfTheTurnsAtMost(t *testing.T) {
 	if len(k.modules) != 0 || len(k.turns) != 0 {
 		t.Errorf("%d modules, %d turns", len(k.modules), len(k.turns))
 	}
+}
+
+// TestMarksStayWithTheirEntries: until it is written again, over a restart, in a
+// page of keys, and without a byte of the quota.
+func TestMarksStayWithTheirEntries(t *testing.T) {
+	dir := privateDir(t)
+	s := open(t, dir)
+	k := s.KV(always(noon))
+	for key, mark := range map[string]string{"a": "", "b": "docker.containers.logs", "c": strings.Repeat("m", maxKVMark)} {
+		if _, err := k.Put(t.Context(), "ships", 6, abi.KVPut{Key: key, Value: []byte("v")}, mark); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := k.Put(t.Context(), "ships", 6, abi.KVPut{Key: "a"}, strings.Repeat("m", maxKVMark+1)); err == nil {
+		t.Error("a mark too long is cut")
+	}
+	s.Close()
+	k = open(t, dir).KV(always(noon))
+	for key, want := range map[string]string{"a": "", "b": "docker.containers.logs", "c": strings.Repeat("m", maxKVMark), "d": ""} {
+		if v, mark, err := k.Get(t.Context(), "ships", abi.KVQuery{Key: key}); err != nil || mark != want || v.Found && string(v.Value) != "v" {
+			t.Errorf("%s: %+v, marked %q, %v", key, v, mark, err)
+		}
+	}
+	for prefix, want := range map[string]string{"": "docker.containers.logs", "a": ""} {
+		if _, mark, err := k.List(t.Context(), "ships", someQuota, abi.KVListQuery{Prefix: prefix}); err != nil || mark != want {
+			t.Errorf("a page from %q is marked %q, %v", prefix, mark, err)
+		}
+	}
+	keepEntry(t, k, "ships", "b", "v")
+	if _, mark, _ := k.Get(t.Context(), "ships", abi.KVQuery{Key: "b"}); mark != "" {
+		t.Errorf("written again, it is marked %q", mark)
+	}
+	checkSums(t, k)
 }
 
 // FuzzKV holds a store against a map.
@@ -538,7 +572,7 @@ func BenchmarkKVPut(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		i++
-		if _, err := k.Put(b.Context(), "ships", someQuota, abi.KVPut{Key: fmt.Sprint(i % 100), Value: value}); err != nil {
+		if _, err := k.Put(b.Context(), "ships", someQuota, abi.KVPut{Key: fmt.Sprint(i % 100), Value: value}, ""); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -576,7 +610,7 @@ func BenchmarkAcceptBesideKV(b *testing.B) {
 				attack.Go(func() {
 					value := make([]byte, MaxKVValue)
 					for i := 0; ctx.Err() == nil; i++ {
-						_, _ = k.Put(ctx, fmt.Sprint("m", n/4), someQuota, abi.KVPut{Key: fmt.Sprint(n, i%4), Value: value})
+						_, _ = k.Put(ctx, fmt.Sprint("m", n/4), someQuota, abi.KVPut{Key: fmt.Sprint(n, i%4), Value: value}, "")
 					}
 				})
 			}

@@ -15,7 +15,8 @@ import (
 
 // What modules keep is one bucket with a bucket for each module, so that no key
 // can lead into another's. In a module's there are two more, and its sum. One has
-// the entries: eight bytes of expiry, eight of revision, then the value. The other
+// the entries: eight bytes of expiry, eight of revision, one with the length of the
+// mark, the mark, then the value. The other
 // has the entry's size under expiry and key, for each entry that expires. The
 // module's sequence number is the last revision: an entry that is deleted and made
 // again has another one.
@@ -28,8 +29,8 @@ var (
 	errKVDamaged = errors.New("what a module keeps is damaged")
 )
 
-// kvEntryHead is what stands before a value.
-const kvEntryHead = 16
+// kvEntryHead is what stands before mark and value.
+const kvEntryHead = 17
 
 // kvSum counts: keys and values in bytes, entries, and modules, which is 0 in a
 // module's own.
@@ -114,14 +115,16 @@ func makeKV(tx *bbolt.Tx, module string) error {
 type kvEntry struct {
 	expiry   []byte // eight bytes, all zero: never
 	revision int64
+	mark     []byte
 	value    []byte
 }
 
 func readKVEntry(stored []byte) (e kvEntry, ok bool) {
-	if len(stored) < kvEntryHead {
+	if len(stored) < kvEntryHead || len(stored) < kvEntryHead+int(stored[16]) {
 		return kvEntry{}, false
 	}
-	return kvEntry{stored[:8], int64(binary.BigEndian.Uint64(stored[8:])), stored[kvEntryHead:]}, true
+	rest, n := stored[kvEntryHead:], int(stored[16])
+	return kvEntry{stored[:8], int64(binary.BigEndian.Uint64(stored[8:])), rest[:n], rest[n:]}, true
 }
 
 func (e kvEntry) expires() bool { return !bytes.Equal(e.expiry, never) }
@@ -184,7 +187,7 @@ func kvLimit(format string, args ...any) error {
 }
 
 // put writes an entry and returns its revision.
-func (m kvModule) put(key string, value []byte, expires time.Time) (revision int64, err error) {
+func (m kvModule) put(key string, value []byte, mark string, expires time.Time) (revision int64, err error) {
 	if err := m.remove([]byte(key)); err != nil {
 		return 0, err
 	}
@@ -194,6 +197,7 @@ func (m kvModule) put(key string, value []byte, expires time.Time) (revision int
 	}
 	expiry, size := expiryKey(expires), kvSum{int64(len(key) + len(value)), 1, 0}
 	stored := binary.BigEndian.AppendUint64(bytes.Clone(expiry), n)
+	stored = append(append(stored, byte(len(mark))), mark...)
 	if err := m.entries.Put([]byte(key), append(stored, value...)); err != nil {
 		return 0, err
 	}
@@ -247,10 +251,10 @@ func (m kvModule) sweep(now time.Time, most int) (n int, err error) {
 	return len(keys), nil
 }
 
-func (m kvModule) list(q abi.KVListQuery, now time.Time) (keys []string, more bool) {
+func (m kvModule) list(q abi.KVListQuery, now time.Time) (keys []string, more bool, mark string) {
 	keys = []string{}
 	if m.entries == nil {
-		return keys, false
+		return keys, false, ""
 	}
 	cursor := m.entries.Cursor()
 	for key, stored := cursor.Seek([]byte(max(q.Prefix, q.After))); key != nil && strings.HasPrefix(string(key), q.Prefix); key, stored = cursor.Next() {
@@ -259,11 +263,13 @@ func (m kvModule) list(q abi.KVListQuery, now time.Time) (keys []string, more bo
 			continue
 		}
 		if len(keys) == q.Count {
-			return keys, true
+			return keys, true, mark
 		}
-		keys = append(keys, string(key))
+		if keys = append(keys, string(key)); mark == "" {
+			mark = string(e.mark)
+		}
 	}
-	return keys, false
+	return keys, false, mark
 }
 
 // pruneKV drops what expired of what modules keep, some of it at a time.
