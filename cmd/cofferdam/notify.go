@@ -55,6 +55,7 @@ func (n *notifier) Notify(_ context.Context, module string, perHour int, q abi.N
 		return abi.NoticeQueued{}, &abi.Error{Code: abi.Limit, Message: fmt.Sprintf("This module may send %d notices an hour there, and did.", perHour)}
 	}
 	if !n.outbox.Put(module, func(ctx context.Context) { n.send(ctx, module, q) }) {
+		n.refund(module, q.To)
 		return abi.NoticeQueued{}, &abi.Error{Code: abi.Limit, Message: "Too many notices wait to be delivered."}
 	}
 	return abi.NoticeQueued{Left: left}, nil
@@ -77,7 +78,7 @@ const spentAtMost = 2_048
 func (n *notifier) spend(module, place string, perHour int) (left int, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	key, now := "budget:"+place+":"+module, n.now()
+	key, now := budgetKey(module, place), n.now()
 	spent, known := n.spent[key]
 	if !known {
 		// A table that cannot be read silences nothing.
@@ -93,6 +94,19 @@ func (n *notifier) spend(module, place string, perHour int) (left int, ok bool) 
 	}
 	return left, ok
 }
+
+// refund gives back what was spent last: nothing was sent for it.
+func (n *notifier) refund(module, place string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := budgetKey(module, place)
+	if spent := n.spent[key]; len(spent) >= 4 {
+		n.spent[key] = spent[:len(spent)-4]
+		n.table.PutLater([]byte(key), n.spent[key], n.now().Add(notice.BudgetSpan))
+	}
+}
+
+func budgetKey(module, place string) string { return "budget:" + place + ":" + module }
 
 // send delivers a notice to everybody it is for: those who are on the lists now.
 func (n *notifier) send(ctx context.Context, module string, q abi.Notice) {

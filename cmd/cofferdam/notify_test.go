@@ -221,6 +221,9 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		if taken > 40 {
 			t.Errorf("%d wait", taken)
 		}
+		if spent := len(n.spent[budgetKey("slow", abi.NotifyAdmins)]) / 4; spent != taken {
+			t.Errorf("%d were taken, and %d of the budget are spent", taken, spent)
+		}
 	})
 }
 

@@ -16,10 +16,9 @@ import (
 // What modules keep is one bucket with a bucket for each module, so that no key
 // can lead into another's. In a module's there are two more, and its sum. One has
 // the entries: eight bytes of expiry, eight of revision, one with the length of the
-// mark, the mark, then the value. The other
-// has the entry's size under expiry and key, for each entry that expires. The
-// module's sequence number is the last revision: an entry that is deleted and made
-// again has another one.
+// mark, the mark, then the value. The other has the entry's size under expiry and
+// key, for each entry that expires. The module's sequence number is the last
+// revision: an entry that is deleted and made again has another one.
 var (
 	kvBucket     = []byte("kv")
 	kvEntries    = []byte("entries")
