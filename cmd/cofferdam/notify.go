@@ -38,7 +38,7 @@ type notifier struct {
 // openNotifier comes before the modules that ask for it.
 func (a *app) openNotifier(o options) *notifier {
 	n := &notifier{
-		post: a.postPlain, admins: a.met.admins, chats: a.met.chats,
+		post: a.post, admins: a.met.admins, chats: a.met.chats,
 		table: a.store.Table(store.Notices), now: o.now, log: a.log.Named("notice"), outbox: notice.NewOutbox(), spent: map[string][]byte{},
 	}
 	a.closing(func(context.Context) error { n.outbox.Close(); return nil })
@@ -126,15 +126,7 @@ func (n *notifier) send(ctx context.Context, module string, q abi.Notice) {
 	}
 }
 
-// postPlain sends a reply without its buttons, under the module's name.
-func (a *app) postPlain(ctx context.Context, to chat.Address, _ int64, module string, reply abi.Reply) error {
-	named := abi.Block{Kind: abi.BlockText, Spans: []abi.Span{{Text: "🧩 " + module, Style: abi.StyleBold}}}
-	reply = abi.Reply{Blocks: append([]abi.Block{named}, reply.Blocks...)}
-	rendered := render.Reply(reply, a.now(), time.Local, func(int) string { return "" })
-	for _, m := range append(rendered.Texts, rendered.Files...) {
-		if _, err := a.sender.Send(ctx, to, m); err != nil {
-			return err
-		}
-	}
-	return nil
+// post sends a reply that nobody asked for.
+func (a *app) post(ctx context.Context, to chat.Address, user int64, module string, reply abi.Reply) error {
+	return a.pipeline.Post(ctx, to, user, module, reply)
 }
