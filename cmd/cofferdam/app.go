@@ -113,6 +113,7 @@ type app struct {
 	health    *health.Check
 	feed      *releases.Feed
 	hide      func(string) string // secrets
+	known     func([]string)      // hides more of them
 	// current is the config as it was read last: what a reload changes is in it.
 	current  atomic.Pointer[config.Config]
 	now      func() time.Time
@@ -129,7 +130,7 @@ func newApp(ctx context.Context, cfg *config.Config, o options) (*app, error) {
 	if o.scrub == nil {
 		o.scrub = scrub.New(cfg.Secrets())
 	}
-	a.now, a.insecure, a.hide = o.now, o.insecure, o.scrub.String
+	a.now, a.insecure, a.hide, a.known = o.now, o.insecure, o.scrub.String, o.scrub.Configure
 	a.current.Store(cfg)
 	for _, build := range []func(context.Context, options) error{
 		a.openStore, a.openPage, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openIntake, a.openHealth, a.openControl,
@@ -227,7 +228,7 @@ func (a *app) sources(o options) hostcall.Sources {
 	return hostcall.Sources{
 		Docker: a.docker, Images: a.docker, Updates: updates, Metrics: machine, History: a.history,
 		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
-		KV: a.store.KV(o.now), Notifier: a.openNotifier(o),
+		HTTP: a.outbound(), KV: a.store.KV(o.now), Notifier: a.openNotifier(o),
 	}
 }
 

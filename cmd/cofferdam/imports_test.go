@@ -47,7 +47,7 @@ var importTable = []struct {
 	{"runtime/history", "guest/abi", "it samples through interfaces and keeps through one"},
 	{"runtime/health", "guest/abi", "it is told facts, and says what they mean: it knows none of the parts"},
 	{"runtime/releases", "guest/abi security/foreign", "an adapter: it asks one address, and what that answers is foreign"},
-	{"runtime/outbound", "guest/abi security/capability security/foreign", "an adapter: it makes requests inside terms that were decided before"},
+	{"runtime/outbound", "guest/abi security/capability security/foreign security/scrub", "an adapter: it makes requests inside terms that were decided before, and hides what an answer repeats of secrets"},
 	{"runtime/trigger", "guest/abi security/capability", "it runs modules by the clock and by events, through interfaces"},
 	{"runtime/folder", "", "an adapter: it reads one folder, and knows nothing of what is in the files"},
 	{"runtime/vault", "", "an adapter: bytes by their digest"},

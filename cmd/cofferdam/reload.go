@@ -23,6 +23,7 @@ import (
 var reloaded = []string{
 	"access_control.allowed_user_ids", "access_control.allowed_admins_ids", "access_control.allowed_chat_ids", "access_control.containers",
 	"chat_id.global_chat_id", "modules.grants", "modules.limits",
+	"modules.secrets", "plugins_config.outline.api_url", "plugins_config.outline.cert",
 }
 
 // reload reads the config file anew, and puts into effect what can change while
@@ -43,6 +44,7 @@ func (a *app) reload(ctx context.Context, path string) {
 		a.refuse(linesOf(err))
 		return
 	}
+	a.known(cfg.Secrets()) // before anything can show one
 	modules, err := a.registry.Replace(ctx, specs)
 	if ctx.Err() != nil && err != nil {
 		return // the bot stops

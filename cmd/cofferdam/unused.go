@@ -27,7 +27,6 @@ func unusedKeys(cfg *config.Config, webhook bool) []unused {
 		unused
 	}{
 		{cfg.Webhook.URL != "" && !webhook, unused{"webhook_config.url", "the bot polls, and listens nowhere, unless it is run with --webhook or webhook_config.enabled is true"}},
-		{cfg.Plugins.Outline.APIURL != "", unused{"plugins_config.outline", nothing + "the Outline server is not asked"}},
 		{cfg.InfluxDB.URL != "", unused{"influxdb.url", nothing + "nothing is read from InfluxDB and nothing is written to it"}},
 		{cfg.Plugins.Monitor != quietMonitor, unused{"plugins_config.monitor", nothing + "nothing is watched, and nobody is alerted"}},
 		{cfg.Modules.Dir != "", unused{"modules.dir", nothing + "only the built-in modules run"}},

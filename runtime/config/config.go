@@ -184,6 +184,9 @@ type Modules struct {
 	ChatApproval bool `koanf:"chat_approval"`
 	// Grants maps a module's name to what it is granted. A name with an empty list is granted nothing.
 	Grants map[string][]Grant `koanf:"grants"`
+	// Secrets maps a module's name to what the host knows for it and the module does not: by a name, what is put into
+	// headers, the address of a server, or the fingerprint of its certificate. See [Config.ModuleSecret].
+	Secrets map[string]map[string]Secret `koanf:"secrets"`
 	// Limits maps a module's name to its limits; see LimitsFor.
 	Limits map[string]Limits `koanf:"limits"`
 }

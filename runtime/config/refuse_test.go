@@ -203,6 +203,18 @@ func TestRefusals(t *testing.T) {
 				"line 13: modules.limits.m.timeout: must be between 10ms and 10m\n" +
 				"line 13: modules.limits.m.host_calls: must be between 1 and 1000000\n" +
 				"line 13: modules.limits.m.concurrency: must be between 1 and 1000"},
+		"what http.fetch is not granted for": {
+			"modules:\n  grants:\n    m:\n      - http.fetch{https://*/* private}\n      - {capability: http.fetch, scope: ['https://a.org/', 'https://u:" + testToken()[11:] + "@a.org/']}\n      - http.fetch{GET https://a.org/ private}\n",
+			"line 9: modules.grants.m[0].scope[0]: private is granted for a host by its name, not with *\n" +
+				"line 10: modules.grants.m[1].scope[1]: a URL has no user or password in it"},
+		"secrets of modules": {
+			"modules:\n  secrets:\n    m:\n      short: abc\n      lines: \"abcdefgh\\nijkl\"\n      base: http://example.org/" + testSalt() + "\n      none: ''\n      fine: abcdefgh\n    " + testSalt() + ": {}\n    n: text\n",
+			"line 9: modules.secrets.m.short: must have 8 to 4096 characters (a text of 3 characters)\n" +
+				"line 10: modules.secrets.m.lines: must be one line of printable ASCII without blanks around it\n" +
+				"line 11: modules.secrets.m.base: is an address that cannot be asked: must begin with https://\n" +
+				"line 12: modules.secrets.m.none: a name without a value; fill it in, or remove the line\n" +
+				"line 14: modules.secrets.(a key of 39 characters): a name has at most 31 letters, digits, -, _ and dots\n" +
+				"line 15: modules.secrets.n: must be a section of names, not a text of 4 characters"},
 		"grants": {
 			"modules:\n  grants:\n    a:\n    b:\n      - 'Docker List'\n      - kv{\n      - kv{a,,b}\n      - kv}\n      - {scope: [x]}\n      - {capability: kv, scope: []}\n      - {capability: kv x, scope: ['  ']}\n",
 			"line 8: modules.grants.a: a name without a value; write [] for none, or remove the line\n" +

@@ -245,9 +245,10 @@ func TestWriteNewLeavesNothingAfterAFailure(t *testing.T) {
 
 func TestSecretsListsEverySecret(t *testing.T) {
 	c := mustParse(t, strings.Replace(minimal("influxdb: {token: influx-token}\n"+
+		"modules: {secrets: {n: {z: z-secret-of-n}, m: {b: b-secret-of-m, a: a-secret-of-m}}}\n"+
 		"plugins_config: {outline: {api_url: 'https://h:1/outline-path', cert: "+strings.Repeat("0a", 32)+"}}\n"),
 		"prod_token", "dev_bot_token: '"+testToken()+"dev', prod_token", 1))
-	want := []string{testToken(), testToken() + "dev", testSalt(), "https://h:1/outline-path", "influx-token"}
+	want := []string{testToken(), testToken() + "dev", testSalt(), "https://h:1/outline-path", "influx-token", "a-secret-of-m", "b-secret-of-m", "z-secret-of-n"}
 	if got := c.Secrets(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %d secrets, want %d", len(got), len(want))
 	}

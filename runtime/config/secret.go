@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
+	"strings"
 )
 
 // Secret is a text that does not show itself: whatever formats or encodes it gets a fixed word. string(s) is the value.
@@ -17,7 +19,7 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 // MarshalText returns "[hidden]", so that JSON and YAML show no more than fmt does.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// Secrets returns the value of every field of type Secret that is set, for scrubbing logs.
+// Secrets returns every value of type Secret that is set, for scrubbing logs.
 func (c *Config) Secrets() []string {
 	return secretsIn(reflect.ValueOf(c).Elem(), nil)
 }
@@ -26,6 +28,12 @@ func secretsIn(v reflect.Value, found []string) []string {
 	if v.Type() == reflect.TypeFor[Secret]() {
 		if v.Len() > 0 {
 			found = append(found, v.String())
+		}
+		return found
+	}
+	if v.Kind() == reflect.Map {
+		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
+			found = secretsIn(v.MapIndex(key), found)
 		}
 		return found
 	}

@@ -254,6 +254,9 @@ func (c *Config) checkModules(r *report) {
 	for _, name := range slices.Sorted(maps.Keys(c.Modules.Grants)) {
 		checkGrants(r, "modules.grants."+name, c.Modules.Grants[name])
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Modules.Secrets)) {
+		checkSecrets(r, "modules.secrets."+display(name), c.Modules.Secrets[name])
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Modules.Limits)) {
 		checkLimits(r, "modules.limits."+name, c.Modules.Limits[name])
 	}
@@ -280,6 +283,8 @@ func checkGrants(r *report, key string, grants []Grant) {
 		for j, pattern := range g.Scope {
 			if strings.TrimSpace(pattern) == "" {
 				r.bad(fmt.Sprintf("%s.scope[%d]", at, j), errGrantScope.Error(), "")
+			} else if err := checkFetch(g.Capability, pattern); err != nil {
+				r.bad(fmt.Sprintf("%s.scope[%d]", at, j), err.Error(), "")
 			}
 		}
 	}

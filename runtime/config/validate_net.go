@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
 func (c *Config) checkDocker(r *report) {
@@ -118,6 +120,8 @@ func (c *Config) checkOutline(r *report) {
 	}
 	if _, problem := parseURL(string(o.APIURL), "https"); problem != "" {
 		r.bad(at+"api_url", problem, "copy apiUrl from Outline Manager")
+	} else if err := capability.CheckBase(string(o.APIURL)); err != nil {
+		r.bad(at+"api_url", "is an address that cannot be asked: "+err.Error(), "copy apiUrl from Outline Manager")
 	}
 	if digest, err := hex.DecodeString(o.Cert); err != nil || len(digest) != 32 {
 		r.bad(at+"cert", "must be the SHA-256 fingerprint of the server's certificate",

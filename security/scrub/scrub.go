@@ -70,6 +70,19 @@ func (s *Scrubber) Learn(secret string) {
 	s.known.Store(newKnown(k.configured, append(slices.Clone(k.learned[first:]), secret)))
 }
 
+// Configure hides more values from now on, as [New] does: what the operator wrote
+// into a config that is read anew. Those before stay: they may still be under way.
+// Nil learns nothing.
+func (s *Scrubber) Configure(secrets []string) {
+	if s == nil {
+		return
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	k := s.snapshot()
+	s.known.Store(newKnown(slices.Concat(k.configured, secrets), k.learned))
+}
+
 func (s *Scrubber) snapshot() *known {
 	if s != nil {
 		if k := s.known.Load(); k != nil {
