@@ -20,7 +20,7 @@ func TestUnusedKeys(t *testing.T) {
 		{"a webhook", `webhook_config: {url: bot.example.org}`, "webhook_config.url"},
 		{"the port of a webhook that is not used", `webhook_config: {local_port: 5002}`, ""},
 		{"Outline", `plugins_config: {outline: {api_url: "https://vpn.example.org/path", cert: "` + strings.Repeat("0a", 32) + `"}}`,
-			"plugins_config.outline"},
+			""},
 		{"a threshold", `plugins_config: {monitor: {tracehold: {cpu_usage_threshold: 90}}}`, "plugins_config.monitor"},
 		{"InfluxDB", `influxdb: {url: "http://localhost:8086", token: abcdefgh, org: o, bucket: b}`, "influxdb.url"},
 		{"grants for a built-in module", `modules: {grants: {server: [metrics.cpu]}}`, ""},
@@ -61,12 +61,12 @@ func TestUnusedKeysInWebhookMode(t *testing.T) {
 // TestUnusedKeysAreKnown: a name in a warning is one that the file can have.
 func TestUnusedKeysAreKnown(t *testing.T) {
 	cfg := configWith(t, "")
-	cfg.Webhook.URL, cfg.Plugins.Outline.APIURL, cfg.InfluxDB.URL = "x", "x", "x"
+	cfg.Webhook.URL, cfg.InfluxDB.URL = "x", "x"
 	cfg.Modules.Dir, cfg.Modules.TrustedKeys, cfg.Modules.Pins = "x", []string{"x"}, map[string]string{"x": "x"}
 	cfg.Plugins.Monitor.MonitorDocker = true
 	found := unusedKeys(cfg, false)
-	if len(found) != 7 {
-		t.Errorf("%d keys, want all 7: %v", len(found), found)
+	if len(found) != 6 {
+		t.Errorf("%d keys, want all 6: %v", len(found), found)
 	}
 	for _, u := range found {
 		// A key with a value of no use is refused with its own name, a key

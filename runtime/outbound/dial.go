@@ -53,47 +53,35 @@ func (t *task) addresses(ctx context.Context, h hop) ([]address, error) {
 	return all[:min(len(all), maxAddresses)], nil
 }
 
-// connect connects to the first address that answers.
-func (t *task) connect(ctx context.Context, h hop) (net.Conn, capability.Terms, error) {
+// connect connects to the first address that answers, and shakes hands where the
+// request is encrypted.
+func (t *task) connect(ctx context.Context, h hop) (net.Conn, error) {
 	all, err := t.addresses(ctx, h)
 	if err != nil {
-		return nil, capability.Terms{}, err
+		return nil, err
 	}
 	for _, a := range all {
 		var conn net.Conn
-		if conn, err = t.dial(ctx, a.Addr, h.target.Port()); err == nil {
-			return conn, a.terms, nil
+		if conn, err = t.dial(ctx, a.Addr, h.target.Port()); err != nil {
+			continue
 		}
+		if h.target.Scheme() == "http" {
+			return conn, nil
+		}
+		secured := tls.Client(conn, t.tls(h.target.Host(), a.terms))
+		if err := secured.HandshakeContext(ctx); err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		return secured, nil
 	}
-	return nil, capability.Terms{}, err
+	return nil, err
 }
 
 func (t *task) dial(ctx context.Context, addr netip.Addr, port string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	return t.cfg.Dial(ctx, "tcp", net.JoinHostPort(addr.String(), port))
-}
-
-func (t *task) plain(ctx context.Context, h hop) (net.Conn, error) {
-	if h.target.Scheme() != "http" {
-		return nil, errAddress
-	}
-	conn, _, err := t.connect(ctx, h)
-	return conn, err
-}
-
-// encrypted connects and shakes hands.
-func (t *task) encrypted(ctx context.Context, h hop) (net.Conn, error) {
-	raw, terms, err := t.connect(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	conn := tls.Client(raw, t.tls(h.target.Host(), terms))
-	if err := conn.HandshakeContext(ctx); err != nil {
-		_ = raw.Close()
-		return nil, err
-	}
-	return conn, nil
 }
 
 // tls says which certificates are taken from a host. With pins the library's own

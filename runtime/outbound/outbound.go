@@ -112,6 +112,9 @@ func (c *Client) Fetch(ctx context.Context, module string, f capability.Fetch, a
 	ctx, cancel := context.WithTimeout(ctx, t.timeout)
 	defer cancel()
 	answer, err := t.run(ctx)
+	if err == nil {
+		err = ctx.Err() // a server that sees us leave can still end its body well
+	}
 	if err != nil {
 		return abi.FetchResponse{}, explain(ctx, err)
 	}
@@ -233,18 +236,13 @@ func (t *task) send(ctx context.Context, h hop) (*http.Response, error) {
 		return nil, errAddress // its error would quote the URL
 	}
 	r.Header = t.header.Clone()
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	transport := &http.Transport{
-		DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return t.plain(ctx, h) },
-		DialTLSContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return t.encrypted(ctx, h) },
-		DisableKeepAlives:      true,
-		DisableCompression:     true, // a few bytes could become very many
-		MaxResponseHeaderBytes: maxHeader,
-		Protocols:              protocols,
-	}
-	answer, err := transport.RoundTrip(r)
+	conn, err := t.connect(ctx, h)
 	if err != nil {
+		return nil, err
+	}
+	answer, err := over(conn).RoundTrip(r)
+	if err != nil {
+		_ = conn.Close()
 		return nil, err
 	}
 	if answer.StatusCode == http.StatusSwitchingProtocols {
@@ -252,6 +250,26 @@ func (t *task) send(ctx context.Context, h hop) (*http.Response, error) {
 		return nil, errAnswer
 	}
 	return answer, nil
+}
+
+// over makes requests over one connection, and over no other. The library would dial
+// beside the request, and go on after it.
+func over(conn net.Conn) http.RoundTripper {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		if conn == nil {
+			return nil, errAnswer
+		}
+		only := conn
+		conn = nil
+		return only, nil
+	}
+	return &http.Transport{
+		DialContext: dial, DialTLSContext: dial, Protocols: protocols, DisableKeepAlives: true,
+		DisableCompression:     true, // a few bytes could become very many
+		MaxResponseHeaderBytes: maxHeader,
+	}
 }
 
 // leadsTo returns where an answer redirects to; nothing: it is the last.
@@ -281,7 +299,7 @@ func (t *task) follow(h hop, status int, location string) (capability.Fetch, err
 		t.header.Del("Content-Type")
 	}
 	target, err := capability.ParseFetch(method, to.String(), nil)
-	if err != nil {
+	if _, _, based := target.Base(); err != nil || based { // the operator's names are none of a server's
 		return capability.Fetch{}, errLeaves
 	}
 	if target.Origin() != h.target.Origin() {

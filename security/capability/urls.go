@@ -253,6 +253,20 @@ func covers(outer, inner urlPattern) bool {
 	return !slices.ContainsFunc(inner.pins, func(p pin) bool { return !slices.Contains(outer.pins, p) })
 }
 
+// coversURLs is covers for whole scopes.
+func coversURLs(outer, inner Scope) bool {
+	return len(inner.urls) > 0 && !slices.ContainsFunc(inner.urls, func(p urlPattern) bool {
+		return !slices.ContainsFunc(outer.urls, func(q urlPattern) bool { return covers(q, p) })
+	})
+}
+
+// apart is disjointURLs for whole scopes.
+func apart(a, b Scope) bool {
+	return len(a.urls) > 0 && len(b.urls) > 0 && !slices.ContainsFunc(a.urls, func(p urlPattern) bool {
+		return slices.ContainsFunc(b.urls, func(q urlPattern) bool { return !disjointURLs(p, q) })
+	})
+}
+
 // disjointURLs reports whether surely no request lies inside of both.
 func disjointURLs(a, b urlPattern) bool {
 	if a.methods&b.methods == 0 || a.place.disjoint(b.place) {

@@ -363,6 +363,32 @@ func TestCovers(t *testing.T) {
 	}
 }
 
+// Scopes are compared pattern by pattern.
+func TestCompareURLScopes(t *testing.T) {
+	scope := func(patterns ...string) Scope {
+		s, err := ParseURLScope(patterns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	one, other, both := scope("https://a/*"), scope("https://b/*"), scope("https://a/x", "https://b/x")
+	for _, test := range []struct {
+		a, b          Scope
+		covers, apart bool
+	}{
+		{one, one, true, false}, {one, both, false, false}, {scope("https://a/*", "https://b/*"), both, true, false}, {one, other, false, true},
+		{scope("https://*/*"), both, true, false}, {both, one, false, false}, {Scope{}, one, false, false}, {one, Scope{}, false, false},
+	} {
+		if coversURLs(test.a, test.b) != test.covers {
+			t.Errorf("%q covers %q: %v", test.a.source, test.b.source, !test.covers)
+		}
+		if apart(test.a, test.b) != test.apart || apart(test.b, test.a) != test.apart {
+			t.Errorf("%q and %q are apart: %v", test.a.source, test.b.source, !test.apart)
+		}
+	}
+}
+
 func mustPattern(t testing.TB, text string) urlPattern {
 	t.Helper()
 	p, err := parseURLPattern(text)
