@@ -21,10 +21,17 @@ type File struct {
 	// Name is the file's name without ".wasm"; the module's manifest has the
 	// same.
 	Name string
-	// Data is the WebAssembly module with its manifest.
+	// Data is the WebAssembly module with its manifest: a copy of two megabytes. Who
+	// needs it later lets [Reader] make another.
 	Data []byte
 	// Digest is the SHA-256 of Data in lower-case hexadecimal digits.
 	Digest string
+}
+
+// Reader returns a function that reads a built-in module's file. It keeps none of
+// it.
+func Reader(name string) func() ([]byte, error) {
+	return func() ([]byte, error) { return embedded.ReadFile("built/" + name + ".wasm") }
 }
 
 // ErrNotBuilt is returned by [Builtin] for a binary that was compiled without

@@ -1,6 +1,7 @@
 package modules
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -82,6 +83,9 @@ func TestBuiltinReadsTheEmbeddedFolder(t *testing.T) {
 		names = append(names, f.Name)
 		if m, err := abi.ReadManifest(f.Data); err != nil || m.Name != f.Name {
 			t.Errorf("%s: its manifest names %q, %v", f.Name, m.Name, err)
+		}
+		if again, err := Reader(f.Name)(); err != nil || !bytes.Equal(again, f.Data) {
+			t.Errorf("%s: read again it is another, %v", f.Name, err)
 		}
 	}
 	if want := slices.Sorted(maps.Keys(all)); !slices.Equal(names, want) {

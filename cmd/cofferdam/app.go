@@ -307,7 +307,7 @@ func builtIn(cfg *config.Config) ([]registry.Spec, error) {
 // the config can narrow that.
 func specOf(cfg *config.Config, file modules.File) registry.Spec {
 	limits := cfg.Modules.LimitsFor(file.Name)
-	spec := registry.Spec{Wasm: file.Data, Digest: file.Digest, BuiltIn: true, Limits: engine.Limits{
+	spec := registry.Spec{Read: modules.Reader(file.Name), Digest: file.Digest, BuiltIn: true, Limits: engine.Limits{
 		Memory: int64(limits.Memory), Timeout: limits.Timeout, HostCalls: limits.HostCalls,
 		Reply: int(limits.Reply), Log: int(limits.Log), Concurrency: limits.Concurrency, Fuel: uint64(limits.Fuel),
 	}}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math"
@@ -240,6 +241,25 @@ func (p *process) loaded() {
 	}
 }
 
+// said waits for a line of the log that holds a text, and returns how long after
+// the start of the process that was.
+func (p *process) said(text string) time.Duration {
+	p.b.Helper()
+	for {
+		if at := p.log.find(text); !at.IsZero() {
+			return at.Sub(p.began)
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-p.alive.Done():
+			p.fail("wait for a line", fmt.Errorf("the process ended: %v", p.result))
+		}
+		if time.Since(p.began) > patience {
+			p.fail("wait for a line", errors.New("it does not come"))
+		}
+	}
+}
+
 // When resident memory is at rest.
 const (
 	settledSpan  = 2 * time.Second
@@ -292,6 +312,13 @@ type processLog struct {
 	rest   []byte // a line without its end
 	tail   []string
 	loaded int
+	noted  map[string]time.Time // when a line came, by its message
+}
+
+func (l *processLog) find(message string) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.noted[message]
 }
 
 const (
@@ -299,7 +326,9 @@ const (
 	processTail    = 20
 )
 
-func newProcessLog() *processLog { return &processLog{allLoaded: make(chan struct{})} }
+func newProcessLog() *processLog {
+	return &processLog{allLoaded: make(chan struct{}), noted: map[string]time.Time{}}
+}
 
 func (l *processLog) Write(text []byte) (int, error) {
 	l.mu.Lock()
@@ -318,6 +347,9 @@ func (l *processLog) Write(text []byte) (int, error) {
 func (l *processLog) line(text string) {
 	if l.tail = append(l.tail, text); len(l.tail) > processTail {
 		l.tail = l.tail[1:]
+	}
+	if strings.Contains(text, allKnown) {
+		l.noted[allKnown] = time.Now()
 	}
 	if strings.Contains(text, `"event":"module.loaded"`) {
 		if l.loaded++; l.loaded == processModules {

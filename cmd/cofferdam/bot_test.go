@@ -226,6 +226,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(benchBot) == "native" {
 		os.Exit(otherMain(os.Args[1:], func(o *options) { o.load = inHost }))
 	}
+	if dir := os.Getenv(benchInstalled); dir != "" {
+		os.Exit(installedMain(os.Args[1:], dir))
+	}
 	if file := os.Getenv(testClock); file != "" {
 		os.Exit(otherMain(os.Args[1:], func(o *options) { o.now, o.load = clockFile(file).now, inHost }))
 	}

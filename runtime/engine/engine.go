@@ -35,10 +35,10 @@ type Limits struct {
 // Source is a module to load.
 type Source struct {
 	Name string
-	// Wasm is the file, of a module whose bytes are in memory anyway. The
-	// manifest's promises about it were checked.
+	// Wasm is the file, if its bytes shall stay in memory. The manifest's promises
+	// about it were checked.
 	Wasm []byte
-	// Read returns the file of any other. It is called when the bytes are needed,
+	// Read returns the file where there is no Wasm. It is called when the bytes are needed,
 	// which is not for long, from any goroutine; they count only if their SHA-256
 	// is Digest, in lower-case hexadecimal.
 	Read   func() ([]byte, error)

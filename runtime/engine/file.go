@@ -18,7 +18,7 @@ type file struct {
 }
 
 func newFile(s Source) (file, error) {
-	if s.Read == nil {
+	if s.Read == nil || s.Wasm != nil {
 		return fileOf(s.Wasm), nil
 	}
 	if raw, err := hex.DecodeString(s.Digest); err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != s.Digest {

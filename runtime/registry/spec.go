@@ -16,11 +16,10 @@ import (
 
 // Spec is a module to add.
 type Spec struct {
-	// Wasm is the file, which stays in memory: for built-in modules, which are
-	// part of the program.
+	// Wasm is the file, which then stays in memory.
 	Wasm []byte
-	// Read returns the file of any other. It is called whenever the bytes are
-	// needed, and what it returns counts only if its digest is Digest.
+	// Read returns the file where there is no Wasm. It is called whenever the bytes
+	// are needed, and what it returns counts only if its digest is Digest.
 	Read func() ([]byte, error)
 	// Digest is the SHA-256 of the file, in lower-case hexadecimal.
 	Digest string
