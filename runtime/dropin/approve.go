@@ -81,15 +81,13 @@ func (d *Dropins) approve(ctx context.Context, who by, q abi.ModuleApproval) (ab
 	r := d.known(q.Name)
 	r.Approval, r.Revoked, r.By, r.When = approval, "", who.name, d.Now()
 	r.Refused = slices.DeleteFunc(r.Refused, func(digest string) bool { return digest == f.Digest })
-	if err := d.keep(ctx, q.Name, r); err != nil {
-		return done, d.notKept(err)
-	}
-	if err := d.load(ctx, q.Name, f); err != nil {
+	d.records[q.Name] = r // in one write with what follows from it
+	if err := d.load(ctx, q.Name, f, before); err != nil {
 		d.restore(ctx, q.Name, before)
-		d.settle(ctx, q.Name, nil)
 		return done, err
 	}
 	done.Changed = true
+	d.settle(ctx, q.Name, nil) // the others of its name
 	d.Log.Info("a module was approved", zap.String("event", "module.approved"), zap.String("module", q.Name), zap.String("digest", f.Digest),
 		zap.String("by", who.name), zap.Stringer("grant", parsed(grants)))
 	d.record(ctx, who.entry("module.approved", "allow", q.Name, f.Digest, "with "+parsed(grants).String()))
@@ -98,15 +96,26 @@ func (d *Dropins) approve(ctx context.Context, who by, q abi.ModuleApproval) (ab
 }
 
 // load runs what was approved a moment ago.
-func (d *Dropins) load(ctx context.Context, name string, f *file) error {
+func (d *Dropins) load(ctx context.Context, name string, f *file, before *record) error {
 	// Whoever approved it may not wait so long; it is loaded all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadingAtMost)
 	defer cancel()
 	delete(d.failed, f.Digest)
-	if d.settle(ctx, name, nil); d.running[name].Digest == f.Digest {
-		return nil
+	granted, r := d.Grants(name), d.known(name)
+	candidates := d.of(name)
+	for _, c := range candidates {
+		c.verdict = trust.Decide(c.File, d.Policy(), r.Lineage, granted)
 	}
-	return refusal(abi.Conflict, "It cannot run: "+f.verdict.Why+".")
+	switch best := d.choose(candidates, r); {
+	case f.verdict.State != trust.Runs:
+		return refusal(abi.Conflict, "It cannot run: "+f.verdict.Why+".")
+	case best != f && best.Digest != f.Digest:
+		return refusal(abi.Conflict, "A newer file of its name may run, "+best.name+". Remove that first.")
+	}
+	if err := d.permit(ctx, name, f, granted, before); err != nil {
+		return d.notKept(err)
+	}
+	return nil
 }
 
 // find returns the file of a module's name. Without a digest it is the only one there is
@@ -253,7 +262,7 @@ func (d *Dropins) knownToAdmins(name, digest string) {
 }
 
 func (d *Dropins) notKept(err error) error {
-	d.Log.Error("a decision about a module cannot be kept", zap.String("event", "store.error"), zap.Error(err))
+	d.Log.Error("a decision about a module has no effect", zap.String("event", "store.error"), zap.Error(err))
 	return kept(err)
 }
 
@@ -262,7 +271,7 @@ func kept(err error) error {
 	if errors.Is(err, errChanged) {
 		return refusal(abi.Conflict, "The file is another one now. Look at it again.")
 	}
-	return refusal(abi.Unavailable, "Nothing has changed, for it cannot be kept: the bot's log says why.")
+	return refusal(abi.Unavailable, "Nothing has changed: it cannot be kept or loaded, and the bot's log says why.")
 }
 
 func (d *Dropins) askAgain() {

@@ -30,6 +30,8 @@ type file struct {
 	// partial tells that the fault may be that the file is not whole yet.
 	partial bool
 	verdict trust.Verdict
+	// waits tells that the verdict may still change by itself, and nobody is told yet.
+	waits bool
 }
 
 // look reads what is new in the folder. It returns the names of the files that are there;

@@ -26,7 +26,7 @@ func (d *Dropins) show(ctx context.Context) {
 	var view []abi.PendingModule
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		f := d.files[name]
-		if running, ok := d.running[f.Manifest.Name]; ok && f.fault == "" && running.Digest == f.Digest {
+		if running, ok := d.running[f.Manifest.Name]; ok && f.fault == "" && running.Digest == f.Digest || f.waits {
 			continue
 		}
 		p := d.describe(f)

@@ -1,6 +1,7 @@
 package dropin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,6 +24,8 @@ type record struct {
 	// By and When are of the last approval or revocation, for people.
 	By   string    `json:"by,omitempty"`
 	When time.Time `json:"when,omitzero"`
+	// disk is what the table has of it; nil: nothing.
+	disk []byte
 }
 
 // runs is a file that was permitted to run, of which the vault has a copy.
@@ -53,6 +56,7 @@ func readRecords(table Table, log *zap.Logger) (map[string]*record, error) {
 				zap.String("event", "store.error"), zap.ByteString("module", key), zap.Error(err))
 			return nil
 		}
+		r.disk = value
 		records[string(key)] = r
 		return nil
 	})
@@ -112,12 +116,18 @@ func (d *Dropins) keep(ctx context.Context, name string, r *record) error {
 		return err
 	}
 	value = append([]byte(recordVersion), value...)
+	if old := d.records[name]; old != nil && bytes.Equal(old.disk, value) {
+		r.disk = value
+		d.records[name] = r
+		return nil
+	}
 	err = d.Records.Change(context.WithoutCancel(ctx), []byte(name), func([]byte, time.Time) ([]byte, time.Time, error) {
 		return value, time.Time{}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("keep what is known of module %s: %w", name, err)
 	}
+	r.disk = value
 	d.records[name] = r
 	return nil
 }
@@ -125,14 +135,20 @@ func (d *Dropins) keep(ctx context.Context, name string, r *record) error {
 // restore puts back what was known before. If the disk does not take it, the next start
 // finds the newer: it says what was permitted.
 func (d *Dropins) restore(ctx context.Context, name string, before *record) {
+	now := d.records[name]
 	var err error
-	if before == nil {
+	switch {
+	case before != nil:
+		if err = d.keep(ctx, name, before); err != nil {
+			d.records[name] = before
+		}
+	default:
 		delete(d.records, name)
-		err = d.Records.Change(context.WithoutCancel(ctx), []byte(name), func([]byte, time.Time) ([]byte, time.Time, error) {
-			return nil, time.Time{}, nil
-		})
-	} else if err = d.keep(ctx, name, before); err != nil {
-		d.records[name] = before
+		if now != nil && now.disk != nil {
+			err = d.Records.Change(context.WithoutCancel(ctx), []byte(name), func([]byte, time.Time) ([]byte, time.Time, error) {
+				return nil, time.Time{}, nil
+			})
+		}
 	}
 	if err != nil {
 		d.Log.Error("what was permitted and could not be loaded cannot be taken back on disk", zap.String("event", "store.error"), zap.Error(err))

@@ -37,8 +37,12 @@ func (d *Dropins) settle(ctx context.Context, name string, there map[string]bool
 	for _, f := range candidates {
 		f.verdict = trust.Decide(f.File, policy, r.Lineage, granted)
 		if f.verdict.Doubt && d.doubted("signature "+f.name+f.Digest+f.verdict.Why) {
+			for _, f := range candidates {
+				f.waits = true
+			}
 			return true
 		}
+		f.waits = false
 		if r.Runs != nil && f.Digest == r.Runs.Digest {
 			current = f
 		}
@@ -46,7 +50,7 @@ func (d *Dropins) settle(ctx context.Context, name string, there map[string]bool
 	best := d.choose(candidates, r)
 	switch {
 	case best != nil:
-		if err := d.permit(ctx, name, best, granted); err == nil {
+		if err := d.permit(ctx, name, best, granted, d.records[name]); err == nil {
 			d.outdone(candidates, best, r)
 			return false
 		}
@@ -80,7 +84,7 @@ func (d *Dropins) goOn(ctx context.Context, name string, old *runs, current *fil
 		return
 	}
 	f := &file{File: old.trusted(), name: old.File, size: old.Size, stamp: old.Stamp, verdict: verdict}
-	if current == nil && d.permit(ctx, name, f, granted) != nil && ctx.Err() == nil {
+	if current == nil && d.permit(ctx, name, f, granted, d.records[name]) != nil && ctx.Err() == nil {
 		d.end(ctx, name, f.verdict.Why)
 	}
 }
@@ -133,8 +137,9 @@ func (d *Dropins) outdone(candidates []*file, best *file, before *record) {
 }
 
 // permit lets a file run whose verdict says so: the copy and the record first, so that
-// nothing runs of which nothing is known after a restart. An error is in the verdict, too.
-func (d *Dropins) permit(ctx context.Context, name string, f *file, granted []capability.Request) error {
+// nothing runs of which nothing is known after a restart. If that does not succeed, before
+// is known of the name again. An error is in the verdict, too.
+func (d *Dropins) permit(ctx context.Context, name string, f *file, granted []capability.Request, before *record) error {
 	spec := Spec{
 		Name: name, Digest: f.Digest, Manifest: f.Manifest, Granted: granted, Approved: f.verdict.Granted, Trust: f.verdict.Source,
 		Read: func() ([]byte, error) { return d.Vault.Get(f.Digest) },
@@ -151,15 +156,12 @@ func (d *Dropins) permit(ctx context.Context, name string, f *file, granted []ca
 		f.verdict = cannot(failed.why)
 		return fmt.Errorf("module %s: %s", name, failed.why)
 	}
-	before := d.records[name]
-	fresh := before == nil || before.Runs == nil || before.Runs.Digest != f.Digest
 	err := d.store(ctx, name, f)
 	if err == nil {
-		if err = d.put(ctx, spec, f); err != nil && fresh {
-			d.restore(ctx, name, before)
-		}
+		err = d.put(ctx, spec, f)
 	}
 	if err != nil {
+		d.restore(ctx, name, before)
 		if ctx.Err() == nil {
 			d.failed[f.Digest] = failure{err.Error(), d.Now()}
 		}
@@ -173,7 +175,7 @@ func (d *Dropins) permit(ctx context.Context, name string, f *file, granted []ca
 		clear(d.failed)
 		d.Changed()
 	}
-	if fresh {
+	if before == nil || before.Runs == nil || before.Runs.Digest != f.Digest {
 		d.loaded(ctx, f)
 	}
 	return nil
@@ -201,7 +203,7 @@ func sameSpec(a, b Spec) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// store keeps a file's bytes and what is known of it, if that is not kept already.
+// store keeps a file's bytes, and what is known of it.
 func (d *Dropins) store(ctx context.Context, name string, f *file) error {
 	if !d.Vault.Has(f.Digest) {
 		if err := d.copy(f); err != nil {
@@ -209,9 +211,6 @@ func (d *Dropins) store(ctx context.Context, name string, f *file) error {
 		}
 	}
 	r := d.known(name)
-	if r.Runs != nil && r.Runs.Digest == f.Digest && r.Last.Digest == f.Digest && r.Last.Signed == d.isSigned(f) {
-		return nil
-	}
 	r.Runs = &runs{File: f.name, Stamp: f.stamp, Size: f.size, Digest: f.Digest, Manifest: f.Manifest, Signature: f.Signature}
 	r.Last = trust.Version{Version: f.Manifest.Version, Digest: f.Digest, Signed: d.isSigned(f), Granted: f.verdict.Granted}
 	if r.Last.Granted == nil {
