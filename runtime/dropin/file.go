@@ -189,9 +189,11 @@ func (d *Dropins) folderIs(ctx context.Context, err error) {
 		d.Log.Info("the folder of modules can be read again", zap.String("event", "module.folder_back"))
 		return
 	}
-	event, text := "module.folder_gone", "⚠️ The folder of modules cannot be read. Modules that run go on, and new ones are not seen. The bot's log says why."
+	event := "module.folder_gone"
+	text := "⚠️ The folder of modules cannot be read. Modules that run go on, and new ones are not seen. The bot's log says why."
 	if errors.Is(err, folder.ErrOpen) {
-		event, text = "config.insecure", "⚠️ Others than the bot's owner can put files into the folder of modules, so it is not read. Modules that run go on. The bot's log says what to do."
+		event = "config.insecure"
+		text = "⚠️ Others than the bot's owner can put files into the folder of modules, so it is not read. Modules that run go on. The bot's log says what to do."
 	}
 	d.Log.Warn("the folder of modules cannot be read; modules that run go on", zap.String("event", event), zap.Error(err))
 	d.record(ctx, audit.Entry{Event: event, Actor: "bot", Decision: "deny", Reason: why})
