@@ -112,6 +112,7 @@ type app struct {
 	page      *telemetry.Page         // nil: nobody asks for metrics
 	health    *health.Check
 	feed      *releases.Feed
+	folder    hostModules         // nil: modules.dir is not set
 	hide      func(string) string // secrets
 	known     func([]string)      // hides more of them
 	// current is the config as it was read last: what a reload changes is in it.

@@ -147,8 +147,8 @@ func (a *app) openControl(_ context.Context, o options) error {
 	if o.stateDir == "" {
 		return nil
 	}
-	server, err := control.Listen(o.stateDir, control.Handlers{
-		callModules: func(context.Context, []byte) (any, error) { return a.modules(), nil },
+	server, err := control.Listen(o.stateDir, a.moduleCalls(control.Handlers{
+		callModules: func(ctx context.Context, _ []byte) (any, error) { return a.modules(ctx) },
 		callEnroll: func(ctx context.Context, argument []byte) (any, error) {
 			user, err := userOf(argument)
 			if err != nil {
@@ -171,7 +171,7 @@ func (a *app) openControl(_ context.Context, o options) error {
 			a.log.Warn("a second factor was reset at the host", zap.String("event", "totp.reset"), zap.String("user", scrub.ID(user)))
 			return true, a.pipeline.Forget(ctx, func(u, _ int64) bool { return u == user })
 		},
-	})
+	}))
 	if err != nil {
 		return err
 	}

@@ -22,13 +22,15 @@ import (
 func moduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "module",
-		Short: "Tools for modules: build, compile, list",
+		Short: "Tools for modules: build, sign, inspect, list, approve",
 		Example: `  cofferdam module build ./hello
+  cofferdam module inspect hello.wasm
   cofferdam module list`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(moduleNewCommand(), moduleBuildCommand(), moduleCompileCommand(), moduleListCommand())
+	cmd.AddCommand(moduleInspectCommand(), moduleVerifyCommand(), moduleSignCommand(), moduleApproveCommand(), moduleRevokeCommand())
 	return cmd
 }
 

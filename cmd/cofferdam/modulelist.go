@@ -30,6 +30,12 @@ type moduleList struct {
 	Running bool           `json:"running"`
 	Version string         `json:"version"`
 	Modules []listedModule `json:"modules"`
+	// Files are those of the module folder that do not run, without what they ask
+	// for. All of their texts are foreign.
+	Files []abi.PendingModule `json:"files,omitempty"`
+	// FolderWhy says why the folder cannot be looked at; empty: it can, or there is
+	// none.
+	FolderWhy string `json:"folder_why,omitempty"`
 }
 
 type listedModule struct {
@@ -56,6 +62,11 @@ what it took since the bot was started, and its state:
     loading    it is being compiled; its commands wait
     off        switched off after repeated faults, and until when
     refused    it could not be loaded, or is not granted what it needs, and why
+
+and why it is trusted. Then the files of modules.dir that do not run:
+
+    pending    it waits for an approval: see module approve
+    refused    something about it is wrong, and what
 
 Without a running bot: the modules inside this program.
 
@@ -113,12 +124,17 @@ func listModules(ctx context.Context, state string) (moduleList, error) {
 }
 
 // modules is what a running bot says.
-func (a *app) modules() moduleList {
+func (a *app) modules(ctx context.Context) (moduleList, error) {
 	list := moduleList{Running: true, Version: version()}
 	for _, m := range a.registry.List() {
 		list.Modules = append(list.Modules, listedModule{BotModule: m.BotModule, State: m.State, Why: m.Why})
 	}
-	return list
+	files, err := a.listedFiles(ctx)
+	if err != nil { // the modules are still worth a look
+		list.FolderWhy = a.told(sentence(err))
+	}
+	list.Files = files
+	return list, nil
 }
 
 // write prints a list: a paragraph for each module, in words, as a screen reader
@@ -136,26 +152,61 @@ func (l moduleList) write(out io.Writer, asJSON bool, now time.Time) error {
 		}
 		m.write(out, now)
 	}
+	if l.FolderWhy != "" {
+		fmt.Fprintln(out)
+		field(out, "folder", "cannot be looked at: "+cleanLine(l.FolderWhy))
+	}
+	for _, f := range l.Files {
+		fmt.Fprintln(out)
+		writeFile(out, f)
+	}
 	return nil
 }
 
 func (m listedModule) write(out io.Writer, now time.Time) {
 	fmt.Fprintln(out, foreign.Line(m.Name+" "+m.Version, 60)+", "+m.state(now))
-	field := func(name, text string) {
-		for i, line := range wrapped(foreign.Line(text, len(text)), 80-12) {
-			if i > 0 {
-				name = ""
-			}
-			fmt.Fprintf(out, "  %-9s %s\n", name, line)
-		}
-	}
-	field("why", m.Why)
-	field("about", m.Description)
-	field("author", m.Author)
-	field("sha256", m.Digest)
-	field("may", strings.Join(m.Capabilities, ", "))
+	field(out, "why", cleanLine(m.Why))
+	field(out, "about", cleanLine(m.Description))
+	field(out, "author", cleanLine(m.Author))
+	field(out, "sha256", m.Digest)
+	field(out, "trust", trustText(m.Trust, m.Signer))
+	field(out, "may", cleanLine(strings.Join(m.Capabilities, ", ")))
 	if m.Use != nil {
-		field("use", useText(*m.Use))
+		field(out, "use", useText(*m.Use))
+	}
+}
+
+// trustText says whose word a module goes by; empty: nobody said.
+func trustText(trust, signer string) string {
+	switch trust {
+	case abi.TrustBuiltIn:
+		return "built in"
+	case abi.TrustPinned:
+		return "pinned in the config"
+	case abi.TrustSigned:
+		return "signed by " + cleanLine(signer) + ", a key of modules.trusted_keys"
+	case abi.TrustApproved:
+		return "approved"
+	}
+	return cleanLine(trust)
+}
+
+// writeFile prints a file that does not run.
+func writeFile(out io.Writer, f abi.PendingModule) {
+	title := foreign.Line(f.File, 50)
+	if f.Name != "" {
+		title += ", " + foreign.Line(f.Name+" "+f.Version, 60)
+	}
+	lines := folded(title+", "+cleanLine(f.State), 80)
+	fmt.Fprintln(out, strings.Join(lines, "\n"))
+	field(out, "why", cleanLine(f.Why))
+	field(out, "author", cleanLine(f.Author))
+	field(out, "sha256", cleanLine(f.Digest))
+	switch {
+	case f.Signer != "" && f.Trusted:
+		field(out, "signed", "by "+cleanLine(f.Signer)+", a key of modules.trusted_keys")
+	case f.Signer != "":
+		field(out, "signed", "by "+cleanLine(f.Signer)+", as it says; that is no key of modules.trusted_keys")
 	}
 }
 
