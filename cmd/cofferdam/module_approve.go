@@ -73,7 +73,8 @@ func moduleRevokeCommand() *cobra.Command {
 		Use:   "revoke NAME",
 		Short: "Take a module its approval",
 		Long: `Let the bot that runs end a module from its module folder, whatever let it run.
-Its commands are gone, and its file waits for a new approval. What it kept stays.
+Its commands are gone, and its file waits for a new approval. What it kept
+stays.
 Built-in modules are switched off with an empty list in modules.grants.
 
 Exit codes: 0 it does not run, 1 failed, 2 wrong usage, 3 config refused.`,

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"unicode"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/modules"
@@ -131,6 +134,25 @@ func (f *moduleFile) note(format string, args ...any) {
 	f.Notes = append(f.Notes, cleanLine(fmt.Sprintf(format, args...)))
 }
 
+// writeJSON writes one object, in which nothing is left that a terminal would obey
+// rather than show: encoding/json escapes some of that only.
+func writeJSON(out io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for _, r := range string(text) {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	_, err = fmt.Fprintln(out, b.String())
+	return err
+}
+
 // cleanLine makes one line of a text, of whatever length.
 func cleanLine(text string) string { return foreign.Line(text, len(text)) }
 
@@ -164,19 +186,20 @@ func (f *moduleFile) lookInside(data []byte, cfg *config.Config) (name string) {
 	if f.Manifest == nil {
 		return name
 	}
-	f.BuiltIn = isBuiltIn(name, f.Digest)
-	f.lookAtManifest(manifest, anatomy.Uses())
+	f.BuiltIn = inside().digests[name] == f.Digest
+	f.lookAtManifest(manifest, anatomy)
 	return name
 }
 
 // lookAtManifest holds what the manifest asks for against what the code can use,
 // and against what a module from elsewhere can have.
-func (f *moduleFile) lookAtManifest(m abi.Manifest, uses map[capability.Name]bool) {
+func (f *moduleFile) lookAtManifest(m abi.Manifest, anatomy engine.Anatomy) {
 	if _, err := capability.Parse(requestsOf(m)); err != nil {
 		for line := range strings.Lines(err.Error()) {
 			f.wrong("its manifest: %s", strings.TrimSpace(line))
 		}
 	}
+	uses, known := anatomy.Uses(), len(anatomy.Exports) > 0
 	uses[capability.Schedule] = uses[capability.Schedule] || len(m.Schedules) > 0
 	uses[capability.DockerEvents] = uses[capability.DockerEvents] || len(m.Events) > 0
 	// Events are of the containers that it may list.
@@ -191,7 +214,7 @@ func (f *moduleFile) lookAtManifest(m abi.Manifest, uses map[capability.Name]boo
 		if capability.BuiltInOnly(name) && !f.BuiltIn {
 			f.wrong("it asks for %s, which only built-in modules can have", c.Name)
 		}
-		if !uses[name] {
+		if known && !uses[name] {
 			f.Unused = append(f.Unused, c.Name)
 			f.note("it asks for %s and cannot use it: the manifest should not ask for it", c.Name)
 		}
@@ -205,16 +228,15 @@ func (f *moduleFile) lookAtManifest(m abi.Manifest, uses map[capability.Name]boo
 	if f.BuiltIn {
 		return
 	}
-	taken := builtInCommands()
 	for _, c := range m.Commands {
-		if owner, ok := taken[c.Name]; ok {
+		if owner, ok := inside().commands[c.Name]; ok {
 			f.wrong("its command /%s is taken by the built-in %s", c.Name, owner)
 		}
 		if c.Who == abi.WhoAnybody {
 			f.wrong("its command /%s is for anybody, and only built-in modules may answer anybody", c.Name)
 		}
 	}
-	if isBuiltIn(m.Name, "") {
+	if _, ok := inside().digests[m.Name]; ok {
 		f.wrong("a built-in module has its name, %s", m.Name)
 	}
 }
@@ -244,45 +266,36 @@ func engineLimits(l config.Limits) engine.Limits {
 	}
 }
 
-// builtInManifests are those of the modules inside this program, by name. One that
-// cannot be read is left out: check and run say so.
-func builtInManifests() map[string]abi.Manifest {
-	manifests := map[string]abi.Manifest{}
+// insideThis are the modules inside this program, by name: what no file can be.
+type insideThis struct {
+	digests map[string]string
+	// manifests are without those that cannot be read: check and run say so.
+	manifests map[string]abi.Manifest
+	// commands are those that no other module can have, with whose they are.
+	commands map[string]string
+}
+
+// inside reads them once: there may be hundreds of files to hold against them.
+var inside = sync.OnceValue(func() insideThis {
+	all := insideThis{digests: map[string]string{}, manifests: map[string]abi.Manifest{}, commands: map[string]string{}}
 	files, err := modules.Builtin()
 	if err != nil {
-		return manifests
+		return all
 	}
 	for _, file := range files {
+		all.digests[file.Name] = file.Digest
 		if m, err := abi.ReadManifest(file.Data); err == nil {
-			manifests[m.Name] = m
-		}
-	}
-	return manifests
-}
-
-// isBuiltIn reports whether a module inside this program has a name and, unless it is
-// empty, a digest.
-func isBuiltIn(name, digest string) bool {
-	files, err := modules.Builtin()
-	return err == nil && slices.ContainsFunc(files, func(f modules.File) bool {
-		return f.Name == name && (digest == "" || f.Digest == digest)
-	})
-}
-
-// builtInCommands are the commands that no other module can have, with whose they
-// are.
-func builtInCommands() map[string]string {
-	taken := map[string]string{}
-	for name, m := range builtInManifests() {
-		for _, c := range m.Commands {
-			taken[c.Name] = "module " + name
+			all.manifests[m.Name] = m
+			for _, c := range m.Commands {
+				all.commands[c.Name] = "module " + m.Name
+			}
 		}
 	}
 	for _, c := range ownCommands {
-		taken[c.Name] = "commands of the bot"
+		all.commands[c.Name] = "commands of the bot"
 	}
-	return taken
-}
+	return all
+})
 
 // lookAtSignature holds the file against its signature, if one lies beside it.
 func (f *moduleFile) lookAtSignature(path string, data []byte, cfg *config.Config) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +66,7 @@ func inspect(out io.Writer, path string, cfg *config.Config, asJSON bool) error 
 		return err
 	}
 	if asJSON {
-		err = json.NewEncoder(out).Encode(f)
+		err = writeJSON(out, f)
 	} else {
 		f.write(out, cfg != nil)
 	}

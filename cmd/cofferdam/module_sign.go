@@ -41,7 +41,7 @@ Nothing that is there is overwritten; with --force a signature is.
 
 Exit codes: 0 signed, 1 failed, 2 wrong usage.`,
 		Example: `  cofferdam module sign uptime.wasm --key author.key --generate
-  cofferdam module sign uptime.wasm --key author.key --comment "uptime 1.2.0"`,
+  cofferdam module sign uptime.wasm --key author.key --comment uptime-1.2.0`,
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: completeModuleFile,
 		RunE: func(cmd *cobra.Command, args []string) error {

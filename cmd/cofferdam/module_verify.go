@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -116,7 +115,7 @@ func verifyModule(out io.Writer, path string, keys []keyFrom, asJSON bool) error
 	}
 	switch {
 	case asJSON:
-		err = errors.Join(json.NewEncoder(out).Encode(v), err)
+		err = errors.Join(writeJSON(out, v), err)
 	case v.Good:
 		fmt.Fprintf(out, "good: %s is signed by %s, %s\n", v.File, v.KeyID, v.Key)
 		if v.Comment != "" {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -141,7 +140,7 @@ func (a *app) modules(ctx context.Context) (moduleList, error) {
 // reads it, and within 80 columns.
 func (l moduleList) write(out io.Writer, asJSON bool, now time.Time) error {
 	if asJSON {
-		return json.NewEncoder(out).Encode(l)
+		return writeJSON(out, l)
 	}
 	if !l.Running {
 		fmt.Fprint(out, "No bot runs with this state directory. These modules are inside this program:\n\n")

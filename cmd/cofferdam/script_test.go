@@ -95,6 +95,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"append":    inSession((*session).append, 2),
 	"records":   inSession((*session).records, 2),
 	"port":      inSession((*session).port, 1),
+	"wasm":      inSession((*session).wasm, 2),
 }
 
 // session is one script's terminal.

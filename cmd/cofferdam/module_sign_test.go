@@ -1,0 +1,33 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"testing"
+
+	"github.com/cofferdam-bot/cofferdam/security/signature"
+)
+
+func newKey(t testing.TB) signature.Secret {
+	t.Helper()
+	key, err := signature.NewSecret(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func mustSign(t testing.TB, file []byte, key signature.Secret) []byte {
+	t.Helper()
+	sig, err := signature.Sign(file, key, "for tests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sig
+}
+
+func digestOf(file []byte) string {
+	digest := sha256.Sum256(file)
+	return hex.EncodeToString(digest[:])
+}
