@@ -29,8 +29,10 @@ func moduleCommand() *cobra.Command {
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(moduleNewCommand(), moduleBuildCommand(), moduleCompileCommand(), moduleListCommand())
-	cmd.AddCommand(moduleInspectCommand(), moduleVerifyCommand(), moduleSignCommand(), moduleApproveCommand(), moduleRevokeCommand())
+	cmd.AddCommand(
+		moduleNewCommand(), moduleBuildCommand(), moduleRunCommand(), moduleCompileCommand(), moduleListCommand(),
+		moduleInspectCommand(), moduleVerifyCommand(), moduleSignCommand(), moduleApproveCommand(), moduleRevokeCommand(),
+	)
 	return cmd
 }
 

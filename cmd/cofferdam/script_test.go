@@ -205,7 +205,7 @@ type job struct {
 // inherited are the variables of a script that its programs get.
 var inherited = []string{
 	"PATH", "HOME", "TMPDIR", "COFFERDAM_CONFIG", "COFFERDAM_STATE_DIR", "XDG_STATE_HOME", "GORACE", "GOCOVERDIR",
-	"GOCACHE", "GOMODCACHE", "GOFLAGS", "CGO_ENABLED",
+	"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY", "GOTOOLCHAIN", "CGO_ENABLED",
 }
 
 func (s *session) start(args []string) (*job, error) {

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+)
+
+// memoryKV is a module's store while it is developed: in memory, or in a file that
+// a person can read and change.
+type memoryKV struct {
+	mu      sync.Mutex
+	path    string // empty: memory only
+	changed bool
+	last    int64
+	entries map[string]kvEntry
+}
+
+type kvEntry struct {
+	Value    []byte `json:"value"`
+	Revision int64  `json:"revision"`
+	// Until is when it is gone, in milliseconds since 1970 UTC; 0: never.
+	Until int64 `json:"until,omitempty"`
+}
+
+func openKV(path string) (*memoryKV, error) {
+	kv := &memoryKV{path: path, entries: map[string]kvEntry{}}
+	if path == "" {
+		return kv, nil
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kv, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %s", path, reason(err))
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&kv.entries); err != nil {
+		return nil, fmt.Errorf("%s is no store: %w", path, err)
+	}
+	for _, e := range kv.entries {
+		kv.last = max(kv.last, e.Revision)
+	}
+	return kv, nil
+}
+
+// close writes the file, if there is one and something changed.
+func (kv *memoryKV) close() error {
+	kv.mu.Lock()
+	defer kv.mu.Unlock()
+	if kv.path == "" || !kv.changed {
+		return nil
+	}
+	var text bytes.Buffer
+	if err := writeJSON(&text, kv.entries); err != nil {
+		return err
+	}
+	if err := os.WriteFile(kv.path, text.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("%s cannot be written: %s", kv.path, reason(err))
+	}
+	return nil
+}
+
+// Bounds of an entry, those of the bot.
+const (
+	maxKVKey   = 128
+	maxKVValue = 32 << 10
+	maxKVPage  = 256
+)
+
+func checkKVKey(key string) error {
+	if key == "" || len(key) > maxKVKey || !utf8.ValidString(key) {
+		return &abi.Error{Code: abi.Invalid, Message: fmt.Sprintf("A key has 1 to %d bytes of UTF-8.", maxKVKey)}
+	}
+	return nil
+}
+
+// entry returns what is there and has not expired.
+func (kv *memoryKV) entry(key string) (kvEntry, bool) {
+	e, ok := kv.entries[key]
+	if ok && e.Until != 0 && e.Until <= time.Now().UnixMilli() {
+		delete(kv.entries, key)
+		return kvEntry{}, false
+	}
+	return e, ok
+}
+
+func (kv *memoryKV) used() (used int64) {
+	for _, key := range slices.Collect(maps.Keys(kv.entries)) {
+		if e, ok := kv.entry(key); ok {
+			used += int64(len(key) + len(e.Value))
+		}
+	}
+	return used
+}
+
+// Get implements [hostcall.KV], as the others do.
+func (kv *memoryKV) Get(_ context.Context, _ string, q abi.KVQuery) (abi.KVValue, error) {
+	if err := checkKVKey(q.Key); err != nil {
+		return abi.KVValue{}, err
+	}
+	kv.mu.Lock()
+	defer kv.mu.Unlock()
+	e, ok := kv.entry(q.Key)
+	return abi.KVValue{Found: ok, Value: e.Value, Revision: e.Revision}, nil
+}
+
+// Put keeps an entry.
+func (kv *memoryKV) Put(_ context.Context, _ string, quota int64, q abi.KVPut) (abi.KVDone, error) {
+	if err := checkKVKey(q.Key); err != nil {
+		return abi.KVDone{}, err
+	}
+	if len(q.Value) > maxKVValue || q.Seconds < 0 || q.If < -1 {
+		return abi.KVDone{}, &abi.Error{Code: abi.Invalid, Message: fmt.Sprintf("A value has at most %d bytes.", maxKVValue)}
+	}
+	kv.mu.Lock()
+	defer kv.mu.Unlock()
+	before, there := kv.entry(q.Key)
+	if q.If == -1 && there || q.If > 0 && before.Revision != q.If {
+		return abi.KVDone{}, &abi.Error{Code: abi.Conflict, Message: "The entry was changed meanwhile."}
+	}
+	used := kv.used() + int64(len(q.Key)+len(q.Value))
+	if there {
+		used -= int64(len(q.Key) + len(before.Value))
+	}
+	if used > quota {
+		return abi.KVDone{}, &abi.Error{Code: abi.Limit, Message: "There is no room for that in the module's store."}
+	}
+	kv.last++
+	e := kvEntry{Value: q.Value, Revision: kv.last}
+	if q.Seconds > 0 {
+		e.Until = time.Now().Add(time.Duration(q.Seconds) * time.Second).UnixMilli()
+	}
+	kv.entries[q.Key], kv.changed = e, true
+	return abi.KVDone{Revision: e.Revision, Used: used, Quota: quota}, nil
+}
+
+// Delete forgets an entry.
+func (kv *memoryKV) Delete(_ context.Context, _ string, quota int64, q abi.KVQuery) (abi.KVDone, error) {
+	if err := checkKVKey(q.Key); err != nil {
+		return abi.KVDone{}, err
+	}
+	kv.mu.Lock()
+	defer kv.mu.Unlock()
+	delete(kv.entries, q.Key)
+	kv.changed = true
+	return abi.KVDone{Used: kv.used(), Quota: quota}, nil
+}
+
+// List lists keys.
+func (kv *memoryKV) List(_ context.Context, _ string, quota int64, q abi.KVListQuery) (abi.KVKeys, error) {
+	kv.mu.Lock()
+	defer kv.mu.Unlock()
+	most := q.Count
+	if most <= 0 || most > maxKVPage {
+		most = maxKVPage
+	}
+	page := abi.KVKeys{Keys: []string{}, Used: kv.used(), Quota: quota}
+	for _, key := range slices.Sorted(maps.Keys(kv.entries)) {
+		if !strings.HasPrefix(key, q.Prefix) || key <= q.After && q.After != "" {
+			continue
+		}
+		if len(page.Keys) == most {
+			page.More = true
+			break
+		}
+		page.Keys = append(page.Keys, key)
+	}
+	return page, nil
+}
