@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,7 @@ const (
 )
 
 func demoCommand() *cobra.Command {
-	var listen, stateDir, logLevel string
+	var listen, stateDir, logLevel, modules string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try the bot in the browser: no token, no account, no config",
@@ -44,8 +45,14 @@ leaves the machine; state is kept in memory unless --state-dir is given.
 
 Anybody who can open the page can use the bot as its admin, so it is served on
 loopback addresses only: whoever has an account on this machine can open it, and
-nobody else. To see it from another machine, forward the port (ssh -L).`,
+nobody else. To see it from another machine, forward the port (ssh -L).
+
+With --modules the bot also runs what a folder holds: .wasm files, and folders with
+a manifest.yaml, which are built. A change is built and runs within seconds. None of
+it is approved or signed: the demo trusts that folder. What acts still asks for the
+second factor, and nothing is reached that a manifest does not ask for.`,
 		Example: `  cofferdam demo
+  cofferdam demo --modules ./hello
   cofferdam demo --listen 127.0.0.1:9000 --log-level info`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -53,19 +60,30 @@ nobody else. To see it from another machine, forward the port (ssh -L).`,
 			if err := f.check(); err != nil {
 				return exitWith(exitUsage, err)
 			}
-			return runDemo(cmd.Context(), f, listen, stateDir, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runDemo(cmd.Context(), f, listen, stateDir, modules, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8787", "address of the chat page")
 	cmd.Flags().StringVar(&stateDir, "state-dir", "", "keep state there instead of in memory")
+	cmd.Flags().StringVar(&modules, "modules", "", "run the modules of this `folder` too, and build them at each change")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	return cmd
 }
 
-func runDemo(ctx context.Context, f runFlags, listen, stateDir string, out, logs io.Writer) error {
+func runDemo(ctx context.Context, f runFlags, listen, stateDir, modules string, out, logs io.Writer) error {
+	own := &demoModules{dir: modules, out: out}
+	if modules != "" {
+		if err := own.check(); err != nil {
+			return err
+		}
+	}
 	d, err := newDemo(f, listen, stateDir, logs)
 	if err != nil {
 		return err
+	}
+	if modules != "" {
+		d.modules = own
+		fmt.Fprintf(out, "The modules of %s run without an approval: the demo trusts that folder.\n", modules)
 	}
 	fmt.Fprintf(out, "The demo runs. Open\n\n    %s\n\nin a browser; Ctrl-C ends it.\n", d.url())
 	return d.run(ctx)
@@ -80,6 +98,7 @@ type demo struct {
 	cfg      *config.Config
 	o        options
 	phone    *demoPhone
+	modules  *demoModules // nil: the built-in ones only
 }
 
 // newDemo listens, and runs nothing yet. What it returns must be run.
@@ -133,6 +152,18 @@ func (d *demo) run(ctx context.Context) error {
 		}
 		<-served
 	}()
+	if d.modules == nil {
+		return serveUntil(ctx, d.cfg, d.o)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	d.o.ready = func(a *app) {
+		d.phone.enrol(a)
+		d.modules.cfg, d.modules.to, d.modules.tell = d.cfg, &replacing{app: a}, tellAdmin(a)
+		watching.Go(func() { d.modules.run(ctx) })
+	}
 	return serveUntil(ctx, d.cfg, d.o)
 }
 

@@ -129,6 +129,9 @@ func buildModule(ctx context.Context, dir string) (built, error) {
 	if len(missing) > 0 {
 		return built{}, undeclared{path, missing}
 	}
+	if err := checkByItself(manifest); err != nil {
+		return built{}, fmt.Errorf("%s: %w", path, err)
+	}
 	whole, err := abi.WithManifest(bare, manifest)
 	if err != nil {
 		return built{}, err
@@ -136,18 +139,12 @@ func buildModule(ctx context.Context, dir string) (built, error) {
 	return built{manifest, whole, warnings}, nil
 }
 
-// checkByItself says what about a manifest's schedules and events no bot would
-// run, given what it asks for. Cron lines are checked by who runs them.
-var checkByItself = func(abi.Manifest, capability.Set) error { return nil }
+// checkByItself says what is wrong with what a manifest wants to be run without a
+// user.
+var checkByItself = func(abi.Manifest) error { return nil }
 
 // askedBy is what a manifest asks for, if a bot could grant it.
-func askedBy(manifest abi.Manifest) (capability.Set, error) {
-	asked, err := registry.Grant(manifest, nil)
-	if err != nil {
-		return capability.Set{}, err
-	}
-	return asked, checkByItself(manifest, asked)
-}
+func askedBy(manifest abi.Manifest) (capability.Set, error) { return registry.Grant(manifest, nil) }
 
 // moduleLimits are those with which a bot of that config would run it.
 func moduleLimits(cfg config.Modules, manifest abi.Manifest) engine.Limits {
