@@ -18,6 +18,8 @@ var importTable = []struct {
 	{"guest/abi", "", "the contract is shared by host and guests: it must drag in nothing"},
 	{"guest/c", "", "it only carries a header, which its tests hold against the contract"},
 	{"guest/sdk", "guest/abi guest/sdk/internal", "authors of modules must not get the host's code into their guests"},
+	{"guest/testkit", "", "it only carries vectors"},
+	{"guest/testkit/headroom", "guest/abi guest/sdk", "it is a module like any other"},
 	{"guest/sdk/internal", "", "it reads and writes JSON, or source, and knows none of the types"},
 	{"modules/internal", "guest/sdk guest/abi", "what helps to test modules is bound as modules are"},
 	{"modules/internal/view", "guest/sdk guest/abi modules/internal/texts", "what views of two modules have in common says its words from the catalogue"},
