@@ -328,8 +328,9 @@ static inline bool cf_says(const char *at, const char *end, const char *name) {
 
 /* Returns the JSON of an object's member, or {NULL, 0}. */
 static inline cf_text cf_get(cf_text object, const char *name) {
-    const char *at = object.at, *end = object.at + object.length;
-    if (!object.length || *(at = cf_skip_space(at, end)) != '{') return (cf_text){NULL, 0};
+    if (!object.length) return (cf_text){NULL, 0};
+    const char *end = object.at + object.length, *at = cf_skip_space(object.at, end);
+    if (at == end || *at != '{') return (cf_text){NULL, 0};
     for (at++; (at = cf_skip_space(at, end)) < end && *at == '"';) {
         bool found = cf_says(at + 1, end, name);
         at = cf_skip_space(cf_skip_string(at + 1, end), end);
@@ -432,7 +433,7 @@ static inline void cf_put_string(cf_json *json, cf_text text) {
     static const char hex[] = "0123456789abcdef";
     cf_comma(json);
     cf_put(json, "\"", 1);
-    for (const char *at = text.at, *end = text.at + text.length; at < end;) {
+    for (const char *at = text.at, *end = text.length ? at + text.length : at; at < end;) {
         unsigned char c = (unsigned char)*at;
         size_t size = cf_utf8_length(at, end);
         if (!size) {
@@ -523,6 +524,25 @@ static inline void cf_paragraph(cf_json *reply, cf_text text) {
     cf_block(reply, "text", "spans"), cf_span(reply, text, NULL), cf_block_end(reply);
 }
 
+/* A moment, in milliseconds since 1970 UTC, written by the host in its own zone. */
+static inline void cf_time(cf_json *reply, int64_t ms) {
+    cf_open(reply, '{'), cf_key(reply, "style"), cf_put_word(reply, "time"), cf_member_int(reply, "time", ms), cf_close(reply, '}');
+}
+
+/* The line that says when a view was made: when the host began to handle the
+ * request. */
+static inline void cf_as_of(cf_json *reply, cf_text request) {
+    cf_block(reply, "text", "spans"), cf_span(reply, CF("As of "), "italic");
+    cf_time(reply, cf_get_int(request, "time", 0)), cf_block_end(reply);
+}
+
+/* A line in cf_block(reply, "bars", "bars"): a share of 100, and what stands behind
+ * it. */
+static inline void cf_bar(cf_json *reply, cf_text label, int64_t percent, cf_text text) {
+    cf_open(reply, '{'), cf_member(reply, "label", label), cf_member_int(reply, "percent", percent);
+    cf_member(reply, "text", text), cf_close(reply, '}');
+}
+
 /* A line in cf_block(reply, "fields", "fields"). */
 static inline void cf_field(cf_json *reply, cf_text name, cf_text value) {
     cf_open(reply, '{'), cf_member(reply, "name", name), cf_key(reply, "value");
@@ -538,6 +558,15 @@ static inline void cf_keyboard(cf_json *reply) {
  * such as `args`, and cf_close(reply, '}'). */
 static inline void cf_button(cf_json *reply, cf_text label, const char *action) {
     cf_open(reply, '{'), cf_member(reply, "label", label), cf_key(reply, "action"), cf_put_word(reply, action);
+}
+
+/* A whole button for an action of this module with its arguments, names and values
+ * in turn: cf_button_with(&reply, label, "list", 1, (cf_text[]){CF("page"), page}).
+ * They come back in the request's `args`. */
+static inline void cf_button_with(cf_json *reply, cf_text label, const char *action, size_t count, const cf_text *args) {
+    cf_button(reply, label, action), cf_key(reply, "args"), cf_open(reply, '{');
+    for (size_t i = 0; i < 2 * count; i += 2) cf_put_string(reply, args[i]), cf_put(reply, ":", 1), cf_put_string(reply, args[i + 1]);
+    cf_close(reply, '}'), cf_close(reply, '}');
 }
 
 /* Ends the blocks or the keyboard and hands over the reply. The result is for

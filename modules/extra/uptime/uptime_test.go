@@ -91,15 +91,21 @@ func (w *world) put(q abi.KVPut) (abi.KVDone, error) {
 }
 
 func (w *world) works(ms int64) {
-	w.site = func(abi.FetchRequest) (abi.FetchResponse, error) { return abi.FetchResponse{Status: 200, TimeMS: ms}, nil }
+	w.site = func(abi.FetchRequest) (abi.FetchResponse, error) {
+		return abi.FetchResponse{Status: 200, TimeMS: ms}, nil
+	}
 }
 
 func (w *world) says(status int) {
-	w.site = func(abi.FetchRequest) (abi.FetchResponse, error) { return abi.FetchResponse{Status: status, TimeMS: 9}, nil }
+	w.site = func(abi.FetchRequest) (abi.FetchResponse, error) {
+		return abi.FetchResponse{Status: status, TimeMS: 9}, nil
+	}
 }
 
 func (w *world) refuses(code abi.Code, sentence string) {
-	w.site = func(abi.FetchRequest) (abi.FetchResponse, error) { return abi.FetchResponse{}, sdk.Fail(code, sentence) }
+	w.site = func(abi.FetchRequest) (abi.FetchResponse, error) {
+		return abi.FetchResponse{}, sdk.Fail(code, sentence)
+	}
 }
 
 func (w *world) asks(req sdk.Request) sdk.Reply {
