@@ -39,8 +39,6 @@ require (
 	golang.org/x/time v0.16.0
 )
 
-require github.com/fsnotify/fsnotify v1.10.1 // indirect
-
 require (
 	github.com/Microsoft/go-winio v0.6.4 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -19,6 +19,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/runtime/registry"
+	"github.com/cofferdam-bot/cofferdam/runtime/trigger"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
@@ -129,7 +130,7 @@ func buildModule(ctx context.Context, dir string) (built, error) {
 	if len(missing) > 0 {
 		return built{}, undeclared{path, missing}
 	}
-	if err := checkByItself(manifest); err != nil {
+	if err := trigger.CheckByItself(manifest); err != nil {
 		return built{}, fmt.Errorf("%s: %w", path, err)
 	}
 	whole, err := abi.WithManifest(bare, manifest)
@@ -138,10 +139,6 @@ func buildModule(ctx context.Context, dir string) (built, error) {
 	}
 	return built{manifest, whole, warnings}, nil
 }
-
-// checkByItself says what is wrong with what a manifest wants to be run without a
-// user.
-var checkByItself = func(abi.Manifest) error { return nil }
 
 // askedBy is what a manifest asks for, if a bot could grant it.
 func askedBy(manifest abi.Manifest) (capability.Set, error) { return registry.Grant(manifest, nil) }

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 )
@@ -75,20 +74,6 @@ func (kv *memoryKV) close() error {
 	return nil
 }
 
-// Bounds of an entry, those of the bot.
-const (
-	maxKVKey   = 128
-	maxKVValue = 32 << 10
-	maxKVPage  = 256
-)
-
-func checkKVKey(key string) error {
-	if key == "" || len(key) > maxKVKey || !utf8.ValidString(key) {
-		return &abi.Error{Code: abi.Invalid, Message: fmt.Sprintf("A key has 1 to %d bytes of UTF-8.", maxKVKey)}
-	}
-	return nil
-}
-
 // entry returns what is there and has not expired.
 func (kv *memoryKV) entry(key string) (kvEntry, bool) {
 	e, ok := kv.entries[key]
@@ -108,25 +93,16 @@ func (kv *memoryKV) used() (used int64) {
 	return used
 }
 
-// Get implements [hostcall.KV], as the others do.
-func (kv *memoryKV) Get(_ context.Context, _ string, q abi.KVQuery) (abi.KVValue, error) {
-	if err := checkKVKey(q.Key); err != nil {
-		return abi.KVValue{}, err
-	}
+// Get implements [hostcall.KV], as the others do: their bounds are checked before.
+func (kv *memoryKV) Get(_ context.Context, _ string, q abi.KVQuery) (abi.KVValue, string, error) {
 	kv.mu.Lock()
 	defer kv.mu.Unlock()
 	e, ok := kv.entry(q.Key)
-	return abi.KVValue{Found: ok, Value: e.Value, Revision: e.Revision}, nil
+	return abi.KVValue{Found: ok, Value: e.Value, Revision: e.Revision}, "", nil
 }
 
 // Put keeps an entry.
-func (kv *memoryKV) Put(_ context.Context, _ string, quota int64, q abi.KVPut) (abi.KVDone, error) {
-	if err := checkKVKey(q.Key); err != nil {
-		return abi.KVDone{}, err
-	}
-	if len(q.Value) > maxKVValue || q.Seconds < 0 || q.If < -1 {
-		return abi.KVDone{}, &abi.Error{Code: abi.Invalid, Message: fmt.Sprintf("A value has at most %d bytes.", maxKVValue)}
-	}
+func (kv *memoryKV) Put(_ context.Context, _ string, quota int64, q abi.KVPut, _ string) (abi.KVDone, error) {
 	kv.mu.Lock()
 	defer kv.mu.Unlock()
 	before, there := kv.entry(q.Key)
@@ -151,9 +127,6 @@ func (kv *memoryKV) Put(_ context.Context, _ string, quota int64, q abi.KVPut) (
 
 // Delete forgets an entry.
 func (kv *memoryKV) Delete(_ context.Context, _ string, quota int64, q abi.KVQuery) (abi.KVDone, error) {
-	if err := checkKVKey(q.Key); err != nil {
-		return abi.KVDone{}, err
-	}
 	kv.mu.Lock()
 	defer kv.mu.Unlock()
 	delete(kv.entries, q.Key)
@@ -162,23 +135,19 @@ func (kv *memoryKV) Delete(_ context.Context, _ string, quota int64, q abi.KVQue
 }
 
 // List lists keys.
-func (kv *memoryKV) List(_ context.Context, _ string, quota int64, q abi.KVListQuery) (abi.KVKeys, error) {
+func (kv *memoryKV) List(_ context.Context, _ string, quota int64, q abi.KVListQuery) (abi.KVKeys, string, error) {
 	kv.mu.Lock()
 	defer kv.mu.Unlock()
-	most := q.Count
-	if most <= 0 || most > maxKVPage {
-		most = maxKVPage
-	}
 	page := abi.KVKeys{Keys: []string{}, Used: kv.used(), Quota: quota}
 	for _, key := range slices.Sorted(maps.Keys(kv.entries)) {
 		if !strings.HasPrefix(key, q.Prefix) || key <= q.After && q.After != "" {
 			continue
 		}
-		if len(page.Keys) == most {
+		if len(page.Keys) == q.Count {
 			page.More = true
 			break
 		}
 		page.Keys = append(page.Keys, key)
 	}
-	return page, nil
+	return page, "", nil
 }

@@ -102,7 +102,7 @@ func writeModule(name string, files map[string]string, inGo bool) (err error) {
 		if path != "LICENSE" {
 			path = "guest/" + path
 		}
-		return writeNew(filepath.Join(vendored, filepath.FromSlash(path)), content)
+		return writeBelow(filepath.Join(vendored, filepath.FromSlash(path)), content)
 	})
 }
 
@@ -145,18 +145,13 @@ func writeScaffold(path, from string, facts moduleFacts) error {
 	if err := t.Execute(&out, facts); err != nil {
 		return err
 	}
-	return writeNew(path, []byte(out.String()))
+	return writeBelow(path, []byte(out.String()))
 }
 
-// writeNew writes a file that is not there, with the folders above it.
-func writeNew(path string, content []byte) error {
+// writeBelow writes a file that is not there, with the folders above it.
+func writeBelow(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("%s cannot be made: %s", filepath.Dir(path), reason(err))
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return fmt.Errorf("%s cannot be written: %s", path, reason(err))
-	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Close())
+	return writeNew(path, content, 0o644)
 }

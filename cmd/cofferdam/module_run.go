@@ -286,10 +286,3 @@ func (r *runOf) replayAll(ctx context.Context, b built) error {
 	}
 	return err
 }
-
-func writeJSON(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
-}

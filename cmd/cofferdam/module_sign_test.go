@@ -2,8 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"testing"
 
 	"github.com/cofferdam-bot/cofferdam/security/signature"
@@ -27,7 +25,3 @@ func mustSign(t testing.TB, file []byte, key signature.Secret) []byte {
 	return sig
 }
 
-func digestOf(file []byte) string {
-	digest := sha256.Sum256(file)
-	return hex.EncodeToString(digest[:])
-}

@@ -6,7 +6,7 @@ import "github.com/cofferdam-bot/cofferdam/runtime/config"
 // whether the config says where it is. Without that they are not loaded: nobody is
 // offered their commands.
 var optional = map[string]func(*config.Config) bool{
-	"outline": func(cfg *config.Config) bool { return cfg.Plugins.Outline.APIURL != "" },
+	"outline": func(cfg *config.Config) bool { _, ok := cfg.ModuleSecret("outline", "api_url"); return ok },
 }
 
 // configured reports whether a built-in module is to run.
