@@ -24,4 +24,3 @@ func mustSign(t testing.TB, file []byte, key signature.Secret) []byte {
 	}
 	return sig
 }
-
