@@ -145,17 +145,14 @@ func (d *Dropins) Run(ctx context.Context) {
 	})
 }
 
-// Reload looks at everything again, soon: the config grants, pins or trusts otherwise.
+// Reload looks at everything again: the config grants, pins, limits or trusts otherwise.
 func (d *Dropins) Reload(ctx context.Context) {
 	if d.lock(ctx) != nil {
 		return
 	}
 	d.anew = true
 	d.unlock()
-	select {
-	case d.again <- struct{}{}:
-	default:
-	}
+	d.Sync(ctx)
 }
 
 func (d *Dropins) lock(ctx context.Context) error {
@@ -192,7 +189,7 @@ func (d *Dropins) Sync(ctx context.Context) (again time.Duration) {
 			again = settling
 		}
 	}
-	d.anew = false
+	d.anew = d.anew && again != 0 // what waits was not put again yet
 	d.tidy()
 	d.show(ctx)
 	return again
