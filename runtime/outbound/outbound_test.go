@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
@@ -46,6 +47,23 @@ func TestARequestAndItsAnswer(t *testing.T) {
 	if !slices.Equal(w.dialled, []string{"1.1.1.1:443"}) {
 		t.Errorf("dialled %q", w.dialled)
 	}
+}
+
+// With the system's resolver, over the machine's network.
+func TestWithTheSystem(t *testing.T) {
+	server := httptest.NewServer(say("here"))
+	defer server.Close()
+	w := newWorld(t)
+	w.client = New(Config{})
+	for _, host := range []string{"localhost", "127.0.0.1"} {
+		url := "http://" + host + server.URL[strings.LastIndex(server.URL, ":"):]
+		answer, err := w.fetch(granted(t, url+"/* private"), abi.FetchRequest{URL: url + "/"})
+		if err != nil || string(answer.Body) != "here" {
+			t.Errorf("%s: %q, %v", host, answer.Body, err)
+		}
+	}
+	_, err := w.fetch(granted(t, "https://*:*/*"), abi.FetchRequest{URL: "https://localhost" + server.URL[strings.LastIndex(server.URL, ":"):]})
+	w.want(err, abi.Denied)
 }
 
 func TestHowErrorsAreTold(t *testing.T) {

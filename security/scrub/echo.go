@@ -25,7 +25,7 @@ func Values(text string, values []string, limit int) string {
 		}
 	}
 	if seen&marksEscape != 0 {
-		k.escaped(&f)
+		k.escapedIn(&f)
 	}
 	kept := f.found[:0]
 	for _, s := range f.found {
@@ -38,6 +38,74 @@ func Values(text string, values []string, limit int) string {
 		covered = max(covered, s.to)
 	}
 	return cover(text[:max(min(limit, len(text)), covered)], kept)
+}
+
+// escapedIn finds what [known.escaped] finds, in a time that grows with the text and
+// not with text times values: a server chooses the text, and may fill it with escapes.
+func (k *known) escapedIn(f *finder) {
+	var first [256][]string // values by their first byte
+	for _, v := range k.all {
+		first[v.text[0]] = append(first[v.text[0]], v.text)
+	}
+	behind := behindBackslashes(f.text)
+	for at := range len(f.text) {
+		c, left := f.text[at], behind[at]-at
+		var tried byteSet
+		try := func(c byte) {
+			if one := byteSetOf(c); !tried.meets(&one) {
+				tried.add(c)
+				for _, v := range first[c] {
+					// How long a run of backslashes is does not count, so it is looked at where
+					// as many are left as the value begins with, or one that escapes.
+					if left == 0 || left == max(1, skip(v, `\`)) {
+						f.escapedAt(at, v)
+					}
+				}
+			}
+		}
+		try(c)
+		switch {
+		case c == '%' || c == '+':
+			if b, n := (escapes{percent: true}).decode(f.text[at:]); n > 0 {
+				try(b)
+			}
+		case left == 1 && behind[at] < len(f.text):
+			try(f.text[at+1])
+			if b, n := backslashedByte(f.text[at:]); n > 0 {
+				try(b)
+			}
+		}
+	}
+}
+
+// escapedAt hides a value that is written with escapes from here on.
+func (f *finder) escapedAt(at int, v string) {
+	text := f.text[at:min(len(f.text), at+len(`\\u0000`)*(len(v)+minLearned))]
+	for _, e := range []escapes{{percent: true}, {backslash: true}, {percent: true, backslash: true}} {
+		if n := e.match(text, v); n > 0 {
+			f.hide(at, at+n)
+		}
+	}
+}
+
+// behindBackslashes returns for each place the next one without a backslash.
+func behindBackslashes(text string) []int {
+	behind := make([]int, len(text))
+	for at := len(text) - 1; at >= 0; at-- {
+		behind[at] = at
+		if text[at] == '\\' {
+			behind[at] = at + 1
+			if at+1 < len(text) {
+				behind[at] = behind[at+1]
+			}
+		}
+	}
+	return behind
+}
+
+func byteSetOf(c byte) (s byteSet) {
+	s.add(c)
+	return s
 }
 
 // Longest is how many bytes a value may take in a text that [Values] reads: each

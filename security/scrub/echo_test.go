@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestValuesHidesWhatIsEchoed(t *testing.T) {
@@ -59,6 +61,51 @@ func TestValuesCannotBeCut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What a server fills with backslashes is looked through in a time that grows with it,
+// and not with its square.
+func TestValuesOfAHostileText(t *testing.T) {
+	var secrets []string
+	for range 3 {
+		secrets = append(secrets, "A"+rand.Text())
+	}
+	for name, piece := range map[string]string{"a run": "\\", "runs": strings.Repeat("\\", 400) + "x41"} {
+		text := strings.Repeat(piece, 1<<20/len(piece)) + "x41"
+		began := time.Now()
+		if got := Values(text, secrets, len(text)); got != text {
+			t.Errorf("%s: something is hidden", name)
+		}
+		if took := time.Since(began); took > 10*time.Second { // it takes a tenth of one; the simple way, most of a minute
+			t.Errorf("%s: it took %s", name, took)
+		}
+	}
+}
+
+// FuzzEscapedIn: the quick search finds what the simple one does, but for the first
+// backslashes of a run.
+func FuzzEscapedIn(f *testing.F) {
+	for _, text := range []string{`%41BCDé`, `\\x41BC\\\\u0044`, `A\\\\B+C%20%5cD`, `\\\\\\"AB`, `%%41\n`} {
+		f.Add(text, "ABCD")
+		f.Add(text, `A\B C`)
+		f.Add(text, `\\"AB`)
+	}
+	f.Fuzz(func(t *testing.T, text, value string) {
+		if len(value) < minValue || len(text) > 1<<10 || strings.Contains(text, strings.Repeat(`\`, minLearned)) {
+			return
+		}
+		k := newKnown([]string{value}, nil)
+		simple, quick := finder{text: text}, finder{text: text}
+		k.escaped(&simple)
+		k.escapedIn(&quick)
+		for _, s := range simple.found {
+			if !slices.ContainsFunc(quick.found, func(q span) bool {
+				return q.to >= s.to && (q.from <= s.from || strings.Trim(text[s.from:q.from], `\`) == "")
+			}) {
+				t.Errorf("%q in %q: %v is not in %v", value, text, s, quick.found)
+			}
+		}
+	})
 }
 
 func TestConfigureHidesShortValuesToo(t *testing.T) {
