@@ -70,6 +70,10 @@ test: build ## all tests, those of the whole bot in both modes
 # side by side that other tests do not.
 NOT_RACED := 'TestEverythingThatCanBeReached|TestThePicture|TestKilledTwoHundredTimes|TestScripts'
 
+# A process with the race detector sleeps before it ends: for a second, if not
+# told otherwise, which those that tests start by the dozen need not.
+GORACE := atexit_sleep_ms=100
+
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 check: modules ## format, vet, staticcheck, tidy, and all tests under the race detector
@@ -83,7 +87,7 @@ check: modules ## format, vet, staticcheck, tidy, and all tests under the race d
 	cd $(PEERS) && GOOS=wasip1 GOARCH=wasm $(GO) vet $(PEER_GUESTS:%=./testdata/%)
 	@cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { \
 		echo "The race detector needs cgo, and cgo a C compiler: there is no $$cc. On Debian: apt-get install gcc libc6-dev" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m -skip $(NOT_RACED) ./...
+	CGO_ENABLED=1 GORACE=$(GORACE) $(GO) test -race -timeout 20m -skip $(NOT_RACED) ./...
 
 bench: build ## the figures of docs/PERFORMANCE.md
 	$(GO) test -run '^$$' -bench . -benchtime 3s -timeout 60m ./...

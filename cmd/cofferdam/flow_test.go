@@ -331,7 +331,7 @@ func withGuest(folder string) setup {
 		}
 		b.o.load = func(operations []hostcall.Operation) loader {
 			others := inHost(operations)
-			sandbox, err := engine.New(engine.Config{Operations: operations})
+			sandbox, err := engine.New(engine.Config{CacheDir: moduleCache(b.t), Operations: operations})
 			if err != nil {
 				b.t.Fatal(err)
 			}

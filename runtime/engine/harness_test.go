@@ -200,8 +200,14 @@ func goGuestFile(t testing.TB) []byte {
 }
 
 // goCacheDir holds the compiled code of the Go guest, so that it is compiled
-// once for all tests.
-func goCacheDir() string { return filepath.Join(scratch, "cache") }
+// once for all tests; under the race detector that takes half a minute, which
+// COFFERDAM_TEST_CACHE saves after a run without it.
+func goCacheDir() string {
+	if kept := os.Getenv("COFFERDAM_TEST_CACHE"); kept != "" {
+		return filepath.Join(kept, "engine")
+	}
+	return filepath.Join(scratch, "cache")
+}
 
 func loadGo(t testing.TB, limits Limits) *Module {
 	t.Helper()

@@ -3,3 +3,6 @@
 package compiler
 
 const limitsAddressSpace = true
+
+// childEnvironment is what a child needs besides.
+var childEnvironment []string

@@ -53,7 +53,7 @@ func Compile(ctx context.Context, folder string, wasm []byte, limits Limits) err
 	var said beginning
 	child := exec.CommandContext(ctx, self, append([]string{argument}, limits.arguments()...)...)
 	child.Dir = folder
-	child.Env = []string{"GOTRACEBACK=none"}
+	child.Env = append([]string{"GOTRACEBACK=none"}, childEnvironment...)
 	child.Stdin = bytes.NewReader(wasm)
 	child.Stderr = &said
 	child.WaitDelay = time.Second
