@@ -13,7 +13,8 @@ import (
 // TestAStrangersPorts: a module in C from the folder, over a real engine.
 func TestAStrangersPorts(t *testing.T) {
 	s := newScene(t)
-	publish := func(_ *container.Config, host *container.HostConfig) {
+	publish := func(cfg *container.Config, host *container.HostConfig) {
+		cfg.ExposedPorts, host.NetworkMode = nat.PortSet{"80/tcp": {}, "81/tcp": {}}, "bridge"
 		host.PortBindings = nat.PortMap{
 			"80/tcp": {{HostIP: "127.0.0.1"}}, "81/tcp": {{HostIP: "0.0.0.0"}},
 		}
