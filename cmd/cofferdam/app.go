@@ -21,6 +21,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/distribution"
 	"github.com/cofferdam-bot/cofferdam/runtime/docker"
+	"github.com/cofferdam-bot/cofferdam/runtime/dropin"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/health"
 	"github.com/cofferdam-bot/cofferdam/runtime/history"
@@ -40,6 +41,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/security/foreign"
 	"github.com/cofferdam-bot/cofferdam/security/ratelimit"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
+	"github.com/cofferdam-bot/cofferdam/security/signature"
 )
 
 // Rule A8: what one user may ask, and for how many users that is remembered.
@@ -115,6 +117,8 @@ type app struct {
 	folder    hostModules         // nil: modules.dir is not set
 	hide      func(string) string // secrets
 	known     func([]string)      // hides more of them
+	dropins   *dropin.Dropins     // nil: there is no folder of modules
+	keys      atomic.Pointer[[]signature.Key]
 	// current is the config as it was read last: what a reload changes is in it.
 	current  atomic.Pointer[config.Config]
 	now      func() time.Time
@@ -134,7 +138,7 @@ func newApp(ctx context.Context, cfg *config.Config, o options) (*app, error) {
 	a.now, a.insecure, a.hide, a.known = o.now, o.insecure, o.scrub.String, o.scrub.Configure
 	a.current.Store(cfg)
 	for _, build := range []func(context.Context, options) error{
-		a.openStore, a.openPage, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openPipeline, a.openIntake, a.openHealth, a.openControl,
+		a.openStore, a.openPage, a.openFactors, a.openDocker, a.openTelegram, a.openModules, a.openDropins, a.openPipeline, a.openIntake, a.openHealth, a.openControl,
 	} {
 		if err := build(ctx, o); err != nil {
 			return nil, errors.Join(err, a.close(context.WithoutCancel(ctx)))
@@ -229,7 +233,7 @@ func (a *app) sources(o options) hostcall.Sources {
 	return hostcall.Sources{
 		Docker: a.docker, Images: a.docker, Updates: updates, Metrics: machine, History: a.history,
 		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
-		HTTP: a.outbound(), KV: a.store.KV(o.now), Notifier: a.openNotifier(o),
+		HTTP: a.outbound(), KV: a.store.KV(o.now), Notifier: a.openNotifier(o), Modules: a.modulesOf(),
 	}
 }
 
@@ -307,13 +311,9 @@ func builtIn(cfg *config.Config) ([]registry.Spec, error) {
 // specOf says how a built-in module runs. It is granted what its manifest asks;
 // the config can narrow that.
 func specOf(cfg *config.Config, file modules.File) registry.Spec {
-	limits := cfg.Modules.LimitsFor(file.Name)
-	spec := registry.Spec{Read: modules.Reader(file.Name), Digest: file.Digest, BuiltIn: true, Limits: engine.Limits{
-		Memory: int64(limits.Memory), Timeout: limits.Timeout, HostCalls: limits.HostCalls,
-		Reply: int(limits.Reply), Log: int(limits.Log), Concurrency: limits.Concurrency, Fuel: uint64(limits.Fuel),
-	}}
-	spec.Granted = grantedTo(cfg, file.Name)
-	return spec
+	return registry.Spec{
+		Read: modules.Reader(file.Name), Digest: file.Digest, BuiltIn: true, Limits: limitsOf(cfg.Modules.LimitsFor(file.Name)), Granted: grantedTo(cfg, file.Name),
+	}
 }
 
 // grantedTo is what the config grants to a module; nil if it says nothing.
@@ -385,6 +385,9 @@ func (a *app) serve(ctx context.Context) error {
 	workers.Go(func() { a.notices.Run(ctx) })
 	workers.Go(func() { a.sweep(ctx) })
 	workers.Go(func() { a.runByThemselves(ctx) })
+	if a.dropins != nil {
+		workers.Go(func() { a.dropins.Run(ctx) })
+	}
 	a.tellInsecure(a.insecure)
 	a.log.Info("cofferdam is running", zap.String("event", "app.started"), zap.String("version", version()), zap.Int("resumed", len(pending)))
 	err = a.intake.Run(ctx)

@@ -2,69 +2,146 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
-	"sync"
+	"strings"
 	"testing"
+	"time"
 
-	"github.com/cofferdam-bot/cofferdam/runtime/config"
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/runtime/engine"
+	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
+	"github.com/cofferdam-bot/cofferdam/runtime/registry"
+	"github.com/cofferdam-bot/cofferdam/runtime/telegram/emulator"
 )
 
-// extra is a module of modules/extra as it is built for operators.
-type extra struct {
-	file   string
-	digest string
+// sandboxed runs built-in modules without a sandbox, and others in it.
+func sandboxed(b *bot) {
+	b.o.load = func(operations []hostcall.Operation) loader {
+		others := inHost(operations)
+		sandbox, err := engine.New(engine.Config{Operations: operations})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.t.Cleanup(func() { sandbox.Close(b.t.Context()) })
+		return besideBuiltIn(sandbox, others)
+	}
 }
 
-var extras sync.Map // name -> func() (extra, error)
+// fromFolder gives a bot a folder of modules, and a state that outlives it.
+func fromFolder(b *bot) {
+	dir := filepath.Join(b.t.TempDir(), "modules")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		b.t.Fatal(err)
+	}
+	b.cfg.Modules.Dir, b.o.stateDir = dir, b.t.TempDir()
+	if err := os.Chmod(b.o.stateDir, 0o700); err != nil {
+		b.t.Fatal(err)
+	}
+}
 
-// extraModule builds modules/extra/NAME once.
-func extraModule(t testing.TB, name string) extra {
+// mood is a module of somebody else with the command /mood.
+func mood(t *testing.T, version string) (file []byte, digest string) {
 	t.Helper()
-	build, _ := extras.LoadOrStore(name, sync.OnceValues(func() (extra, error) {
-		dir, err := cacheDir()
-		if err != nil {
-			return extra{}, err
-		}
-		file := filepath.Join(dir, "extra-"+name+".wasm")
-		made, err := buildModule(context.Background(), filepath.Join("../../modules/extra", name))
-		if err != nil {
-			return extra{}, err
-		}
-		return extra{file, digestOf(made.wasm)}, os.WriteFile(file, made.wasm, 0o600)
-	}))
-	built, err := build.(func() (extra, error))()
+	file, err := abi.WithManifest(moody(), abi.Manifest{
+		Name: "mood", Version: version, Description: "Moods", Author: "somebody", ABI: abi.Version,
+		Commands: []abi.Command{{Name: "mood", Description: "How it is", Who: abi.WhoUser}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return built
+	sum := sha256.Sum256(file)
+	return file, hex.EncodeToString(sum[:])
 }
 
-// dropIn lets a bot run a module of modules/extra as a stranger's: its file lies in
-// the module folder, and the operator pinned its bytes (F2). Without grants it has
-// what its manifest asks for.
-func dropIn(t testing.TB, name string, grants ...config.Grant) setup {
-	t.Helper()
-	module := extraModule(t, name)
-	data, err := os.ReadFile(module.file)
+func (b *bot) drop(name string, file []byte) {
+	b.t.Helper()
+	if err := os.WriteFile(filepath.Join(b.cfg.Modules.Dir, name), file, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// awaits waits for something that nobody is told of in the chat.
+func (b *bot) awaits(what string, done func() bool) {
+	b.t.Helper()
+	for end := timeout(); !done(); {
+		select {
+		case <-end:
+			b.t.Fatalf("in vain: %s", what)
+		case <-tick():
+		}
+	}
+}
+
+func (b *bot) waiting() (digests []string) {
+	b.t.Helper()
+	list, err := b.app.dropins.Pending(b.t.Context())
 	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, p := range list.Modules {
+		digests = append(digests, p.Digest)
+	}
+	return digests
+}
+
+// TestAModuleIsDroppedIn is the life of a module of somebody else: it waits, is approved,
+// answers, is replaced, survives a restart, is removed.
+func TestAModuleIsDroppedIn(t *testing.T) {
+	b := startBot(t, sandboxed, fromFolder)
+	someone, boss := b.person(user, user), b.person(admin, admin)
+	boss.says("/start")
+	someone.expect(someone.says("/mood"), "I do not know that command")
+
+	file, digest := mood(t, "1.0.0")
+	b.drop("mood.wasm", file)
+	boss.await(func([]emulator.Message) bool { return boss.said("The module mood waits") == 1 })
+	if got := b.waiting(); len(got) != 1 || got[0] != digest {
+		t.Fatalf("%v wait", got)
+	}
+	someone.expect(someone.says("/mood"), "I do not know that command")
+	if _, err := b.app.dropins.Approve(t.Context(), abi.Actor{ID: admin, Role: abi.RoleAdmin}, abi.ModuleApproval{Name: "mood", Digest: digest}); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil {
+	someone.expect(someone.says("/mood"), "fine")
+
+	newer, newDigest := mood(t, "1.1.0")
+	b.drop("mood.wasm", newer)
+	b.awaits("the newer file waits", func() bool { return strings.Join(b.waiting(), " ") == newDigest })
+	someone.expect(someone.says("/mood"), "fine")
+	b.restart()
+	someone.expect(untilKnown(someone, "/mood"), "fine")
+
+	if err := os.Remove(filepath.Join(b.cfg.Modules.Dir, "mood.wasm")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".wasm"), data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return func(b *bot) {
-		b.cfg.Modules.Dir = dir
-		b.cfg.Modules.Pins = map[string]string{name: module.digest}
-		if b.cfg.Modules.Grants == nil {
-			b.cfg.Modules.Grants = map[string][]config.Grant{}
+	b.awaits("it is retired", func() bool { return strings.Contains(b.log.String(), `"event":"module.removed"`) })
+	someone.expect(someone.says("/mood"), "I do not know that command")
+}
+
+// untilKnown asks until the module is there: it comes a moment after the bot.
+func untilKnown(p person, command string) (m emulator.Message) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if m = p.says(command); !strings.Contains(m.Text, "I do not know that command") {
+			return m
 		}
-		if len(grants) > 0 {
-			b.cfg.Modules.Grants[name] = grants
+	}
+	return m
+}
+
+// besideBuiltIn loads built-in modules by one loader, and others into a sandbox.
+func besideBuiltIn(sandbox *engine.Engine, builtIn loader) loader {
+	return func(ctx context.Context, s engine.Source) (registry.Runner, error) {
+		if s.BuiltIn {
+			return builtIn(ctx, s)
 		}
+		m, err := sandbox.Load(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		return m, nil
 	}
 }

@@ -22,7 +22,7 @@ import (
 // others count from the next start on.
 var reloaded = []string{
 	"access_control.allowed_user_ids", "access_control.allowed_admins_ids", "access_control.allowed_chat_ids", "access_control.containers",
-	"chat_id.global_chat_id", "modules.grants", "modules.limits",
+	"chat_id.global_chat_id", "modules.grants", "modules.limits", "modules.pins", "modules.trusted_keys", "modules.chat_approval",
 	"modules.secrets", "plugins_config.outline.api_url", "plugins_config.outline.cert",
 }
 
@@ -44,6 +44,11 @@ func (a *app) reload(ctx context.Context, path string) {
 		a.refuse(linesOf(err))
 		return
 	}
+	keys, err := keysOf(cfg)
+	if err != nil {
+		a.refuse(linesOf(err))
+		return
+	}
 	a.known(cfg.Secrets()) // before anything can show one
 	modules, err := a.registry.Replace(ctx, specs)
 	if ctx.Err() != nil && err != nil {
@@ -55,6 +60,7 @@ func (a *app) reload(ctx context.Context, path string) {
 	}
 	// From here on nothing can go wrong.
 	a.current.Store(cfg)
+	a.revet(ctx, keys)
 	people := a.met.replace(peopleOf(cfg))
 	a.follow(ctx, cfg, modules, people)
 	warn(a.log, cfg, warnings, a.webhook != nil)

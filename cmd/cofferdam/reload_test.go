@@ -346,6 +346,7 @@ func TestReloadedKeysAreKeys(t *testing.T) {
 	now.ChatID.GlobalChatID = []config.Chat{{ID: -1}}
 	now.Modules.Grants, now.Modules.Limits = map[string][]config.Grant{"x": nil}, map[string]config.Limits{"x": {}}
 	now.Modules.Secrets, now.Plugins.Outline = map[string]map[string]config.Secret{"x": nil}, config.Outline{APIURL: "x", Cert: "x"}
+	now.Modules.Pins, now.Modules.TrustedKeys, now.Modules.ChatApproval = map[string]string{"x": "y"}, []string{"x"}, !old.Modules.ChatApproval
 	if keys := restartKeys(old, &now); len(keys) > 0 {
 		t.Errorf("a restart is asked for %v", keys)
 	}

@@ -29,9 +29,8 @@ func unusedKeys(cfg *config.Config, webhook bool) []unused {
 		{cfg.Webhook.URL != "" && !webhook, unused{"webhook_config.url", "the bot polls, and listens nowhere, unless it is run with --webhook or webhook_config.enabled is true"}},
 		{cfg.InfluxDB.URL != "", unused{"influxdb.url", nothing + "nothing is read from InfluxDB and nothing is written to it"}},
 		{cfg.Plugins.Monitor != quietMonitor, unused{"plugins_config.monitor", nothing + "nothing is watched, and nobody is alerted"}},
-		{cfg.Modules.Dir != "", unused{"modules.dir", nothing + "only the built-in modules run"}},
-		{len(cfg.Modules.TrustedKeys) > 0, unused{"modules.trusted_keys", nothing + "no signature is checked, and only the built-in modules run"}},
-		{len(cfg.Modules.Pins) > 0, unused{"modules.pins", nothing + "no digest is compared, and only the built-in modules run"}},
+		{len(cfg.Modules.TrustedKeys) > 0 && cfg.Modules.Dir == "", unused{"modules.trusted_keys", "modules.dir names no folder, and only the built-in modules run"}},
+		{len(cfg.Modules.Pins) > 0 && cfg.Modules.Dir == "", unused{"modules.pins", "modules.dir names no folder, and only the built-in modules run"}},
 	} {
 		if k.set {
 			found = append(found, k.unused)

@@ -15,8 +15,8 @@ func TestUnusedKeys(t *testing.T) {
 	for _, test := range []struct{ name, lines, want string }{
 		{"a fresh config", ``, ""},
 		{"metrics", `metrics: {listen: "127.0.0.1:9108"}`, ""},
-		{"a folder of modules", `modules: {dir: /srv/modules}`, "modules.dir"},
-		{"pins", `modules: {pins: {hello: ` + strings.Repeat("0a", 32) + `}}`, "modules.pins"},
+		{"a folder of modules", `modules: {dir: /srv/modules, pins: {hello: ` + strings.Repeat("0a", 32) + `}}`, ""},
+		{"pins without a folder", `modules: {pins: {hello: ` + strings.Repeat("0a", 32) + `}}`, "modules.pins"},
 		{"a webhook", `webhook_config: {url: bot.example.org}`, "webhook_config.url"},
 		{"the port of a webhook that is not used", `webhook_config: {local_port: 5002}`, ""},
 		{"Outline", `plugins_config: {outline: {api_url: "https://vpn.example.org/path", cert: "` + strings.Repeat("0a", 32) + `"}}`,
@@ -24,7 +24,7 @@ func TestUnusedKeys(t *testing.T) {
 		{"a threshold", `plugins_config: {monitor: {tracehold: {cpu_usage_threshold: 90}}}`, "plugins_config.monitor"},
 		{"InfluxDB", `influxdb: {url: "http://localhost:8086", token: abcdefgh, org: o, bucket: b}`, "influxdb.url"},
 		{"grants for a built-in module", `modules: {grants: {server: [metrics.cpu]}}`, ""},
-		{"two", "webhook_config: {url: bot.example.org}\nmodules: {dir: /srv/modules}", "webhook_config.url modules.dir"},
+		{"two", "webhook_config: {url: bot.example.org}\ninfluxdb: {url: 'http://localhost:8086', token: abcdefgh, org: o, bucket: b}", "webhook_config.url influxdb.url"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var keys []string
@@ -48,8 +48,8 @@ func TestUnusedKeysOfTrust(t *testing.T) {
 
 // In webhook mode the address has an effect, and nothing else has one for that.
 func TestUnusedKeysInWebhookMode(t *testing.T) {
-	cfg := configWith(t, "webhook_config: {url: bot.example.org}\nmodules: {dir: /srv/modules}")
-	if got := unusedKeys(cfg, true); len(got) != 1 || got[0].key != "modules.dir" {
+	cfg := configWith(t, "webhook_config: {url: bot.example.org}\ninfluxdb: {url: 'http://localhost:8086', token: abcdefgh, org: o, bucket: b}")
+	if got := unusedKeys(cfg, true); len(got) != 1 || got[0].key != "influxdb.url" {
 		t.Errorf("got %v", got)
 	}
 	want := "webhook_config.url: the bot polls, and listens nowhere, unless it is run with --webhook or webhook_config.enabled is true"
@@ -62,11 +62,11 @@ func TestUnusedKeysInWebhookMode(t *testing.T) {
 func TestUnusedKeysAreKnown(t *testing.T) {
 	cfg := configWith(t, "")
 	cfg.Webhook.URL, cfg.InfluxDB.URL = "x", "x"
-	cfg.Modules.Dir, cfg.Modules.TrustedKeys, cfg.Modules.Pins = "x", []string{"x"}, map[string]string{"x": "x"}
+	cfg.Modules.TrustedKeys, cfg.Modules.Pins = []string{"x"}, map[string]string{"x": "x"}
 	cfg.Plugins.Monitor.MonitorDocker = true
 	found := unusedKeys(cfg, false)
-	if len(found) != 6 {
-		t.Errorf("%d keys, want all 6: %v", len(found), found)
+	if len(found) != 5 {
+		t.Errorf("%d keys, want all 5: %v", len(found), found)
 	}
 	for _, u := range found {
 		// A key with a value of no use is refused with its own name, a key

@@ -1,11 +1,12 @@
 package registry
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -32,8 +33,9 @@ type Spec struct {
 	// the id of the key of the config that signed it, if one did. Both are for
 	// people. Those of built-in modules are known.
 	Trust, Signer string
-	// Granted narrows what the manifest asks; nil grants all of it.
-	Granted []capability.Request
+	// Granted narrows what the manifest asks; nil grants all of it. Approved is what
+	// whoever approved the file left of it; nil: all.
+	Granted, Approved []capability.Request
 	// Limits narrow the host's own.
 	Limits engine.Limits
 }
@@ -55,10 +57,23 @@ func read(s Spec) (*module, error) {
 	if err := builtInOnly(manifest); err != nil && !s.BuiltIn {
 		return nil, fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
-	if m.grant, err = Grant(manifest, s.Granted); err != nil {
+	if m.grant, err = s.grant(manifest); err != nil {
 		return m, fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
 	return m, nil
+}
+
+// grant is what all who have a say leave of what the manifest asks.
+func (s Spec) grant(manifest abi.Manifest) (capability.Set, error) {
+	set, err := Grant(manifest, s.Granted)
+	if err != nil || s.Approved == nil {
+		return set, err
+	}
+	approved, err := Grant(manifest, s.Approved)
+	if err != nil {
+		return capability.Set{}, fmt.Errorf("its approval: %w", err)
+	}
+	return set.Narrow(approved), nil
 }
 
 // manifest returns the file's manifest.
@@ -96,10 +111,18 @@ func (s Spec) file() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !reflect.DeepEqual(manifest, s.Manifest) {
+	if !sameManifest(manifest, s.Manifest) {
 		return nil, errors.New("its manifest is not the one that was meant")
 	}
 	return wasm, nil
+}
+
+// sameManifest compares what two manifests say. One that was written down and read
+// again has no list where an empty one was.
+func sameManifest(a, b abi.Manifest) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // builtInOnly returns an error for a manifest that asks for what no module from
