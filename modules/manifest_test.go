@@ -20,6 +20,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/modules/devices"
 	"github.com/cofferdam-bot/cofferdam/modules/health"
 	"github.com/cofferdam-bot/cofferdam/modules/images"
+	"github.com/cofferdam-bot/cofferdam/modules/installs"
 	"github.com/cofferdam-bot/cofferdam/modules/logs"
 	"github.com/cofferdam-bot/cofferdam/modules/manage"
 	"github.com/cofferdam-bot/cofferdam/modules/outline"
@@ -40,6 +41,7 @@ var all = map[string]sdk.Module{
 	"updates":    updates.Module(),
 	"runtime":    runtime.Module(),
 	"images":     images.Module(),
+	"installs":   installs.Module(),
 	"devices":    devices.Module(),
 	"charts":     charts.Module(),
 	"outline":    outline.Module(),

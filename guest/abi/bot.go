@@ -23,6 +23,9 @@ type BotModule struct {
 	Digest      string `json:"digest"` // SHA-256, hexadecimal
 	// Capabilities are those that it is granted, each with its scope.
 	Capabilities []string `json:"capabilities,omitempty"`
+	// Words say them plainly, the most dangerous first; empty: nobody put them into
+	// words.
+	Words []string `json:"words,omitempty"`
 	// Trust is one of the sources of trust, such as TrustSigned.
 	Trust string `json:"trust,omitempty"`
 	// Signer is the id of the key that signed the file, if one of the config did.

@@ -14,12 +14,22 @@ const (
 	FileRefused = "refused" // something about it is wrong
 )
 
-// PendingQuery asks for the files in the module folder that do not run.
-type PendingQuery struct{}
+// PendingQuery asks for the files in the module folder that do not run: for those
+// of a name, in full, or for a page of all, in short.
+type PendingQuery struct {
+	Name string `json:"name,omitempty"`
+	// Offset is how many to leave out, Count how many to return at most; 0: 20.
+	Offset int `json:"offset,omitempty"`
+	Count  int `json:"count,omitempty"`
+}
 
 // PendingList is those. Admins only are told.
 type PendingList struct {
+	// Modules of a page have no scopes, words, reasons, commands, and the like.
 	Modules []PendingModule `json:"modules"`
+	// Total counts all there are, and Refused those of them that are refused.
+	Total   int `json:"total"`
+	Refused int `json:"refused,omitempty"`
 	// Approval tells whether files can be approved in chat at all
 	// (modules.chat_approval).
 	Approval bool `json:"approval"`

@@ -333,6 +333,18 @@ func writeNotice(w *jsonwire.Writer, v *abi.Notice) {
 
 func writePendingQuery(w *jsonwire.Writer, v *abi.PendingQuery) {
 	w.Open('{')
+	if v.Name != "" {
+		w.Key("name")
+		w.String(&v.Name)
+	}
+	if v.Offset != 0 {
+		w.Key("offset")
+		w.Int(&v.Offset)
+	}
+	if v.Count != 0 {
+		w.Key("count")
+		w.Int(&v.Count)
+	}
 	w.Close('}')
 }
 
@@ -1710,7 +1722,7 @@ func readNoticeQueued(r *jsonwire.Reader, v *abi.NoticeQueued) {
 	}
 }
 
-var keysOfPendingList = [...]string{"modules", "approval"}
+var keysOfPendingList = [...]string{"modules", "total", "refused", "approval"}
 
 func readPendingList(r *jsonwire.Reader, v *abi.PendingList) {
 	if !r.Open('{') {
@@ -1721,6 +1733,10 @@ func readPendingList(r *jsonwire.Reader, v *abi.PendingList) {
 		case 0:
 			readPendingModules(r, &v.Modules)
 		case 1:
+			r.Int(&v.Total)
+		case 2:
+			r.Int(&v.Refused)
+		case 3:
 			r.Bool(&v.Approval)
 		default:
 			r.Skip()
@@ -2420,7 +2436,7 @@ func readLoggedIn(r *jsonwire.Reader, v *abi.LoggedIn) {
 	}
 }
 
-var keysOfBotModule = [...]string{"name", "version", "description", "author", "digest", "capabilities", "trust", "signer", "off_until", "use"}
+var keysOfBotModule = [...]string{"name", "version", "description", "author", "digest", "capabilities", "words", "trust", "signer", "off_until", "use"}
 
 func readBotModule(r *jsonwire.Reader, v *abi.BotModule) {
 	if !r.Open('{') {
@@ -2441,12 +2457,14 @@ func readBotModule(r *jsonwire.Reader, v *abi.BotModule) {
 		case 5:
 			readStrings(r, &v.Capabilities)
 		case 6:
-			r.String(&v.Trust)
+			readStrings(r, &v.Words)
 		case 7:
-			r.String(&v.Signer)
+			r.String(&v.Trust)
 		case 8:
-			r.Int64(&v.OffUntil)
+			r.String(&v.Signer)
 		case 9:
+			r.Int64(&v.OffUntil)
+		case 10:
 			v.Use = nil
 			if !r.Null() {
 				v.Use = new(abi.ModuleUse)

@@ -287,8 +287,8 @@ func (h Host) Notify(q abi.Notice) (queued abi.NoticeQueued, err error) {
 
 // PendingModules lists the files of the module folder that do not run. It needs
 // bot.modules, and answers admins only.
-func (h Host) PendingModules() (pending abi.PendingList, err error) {
-	err = invoke(h, botModulesPendingV1, writePendingQuery, &abi.PendingQuery{}, readPendingList, &pending)
+func (h Host) PendingModules(q abi.PendingQuery) (pending abi.PendingList, err error) {
+	err = invoke(h, botModulesPendingV1, writePendingQuery, &q, readPendingList, &pending)
 	return pending, err
 }
 

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/guest/sdk"
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
@@ -26,8 +28,14 @@ func commandList(host sdk.Host) ([]sdk.Block, error) {
 	for _, g := range groups(bot.Commands) {
 		blocks = append(blocks, groupBlocks(g.title, g.commands)...)
 	}
+	if slices.ContainsFunc(bot.Modules, isDropIn) {
+		blocks = append(blocks, sdk.Quote(sdk.Plain(texts.CoreNotMine)))
+	}
 	return blocks, nil
 }
+
+// isDropIn tells of a module that is no part of the bot.
+func isDropIn(m abi.BotModule) bool { return m.Trust != "" && m.Trust != abi.TrustBuiltIn }
 
 // group are commands under one title.
 type group struct {

@@ -22,8 +22,6 @@ func Module() sdk.Module {
 		"back":              back,
 		"about":             about,
 		"check_bot_updates": checkUpdates,
-		"modules":           listModules,
-		"plugins":           listModules,
 	}}
 }
 

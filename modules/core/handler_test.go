@@ -2,7 +2,6 @@ package core
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -58,13 +57,11 @@ func TestReplies(t *testing.T) {
 		{"start-nameless", answering(botInfo()), sdk.Request{Command: "start", Actor: abi.Actor{ID: 1001}}},
 		{"start-without-list", denied, sdk.Request{Command: "start", Actor: ada}},
 		{"help", answering(botInfo()), sdk.Request{Command: "help", Actor: ada}},
+		{"help-with-a-drop-in", answering(withDropIn()), sdk.Request{Command: "help", Actor: ada}},
 		{"help-nothing", answering(abi.BotInfo{}), sdk.Request{Command: "help", Actor: ada}},
 		{"back", denied, sdk.Request{Command: "back", Actor: ada}},
 		{"about", answering(botInfo()), sdk.Request{Command: "about", Actor: ada, Time: noon}},
 		{"about-nothing-loaded", answering(abi.BotInfo{Version: "1.2.3"}), sdk.Request{Command: "about", Time: noon}},
-		{"modules", answering(busyBot()), sdk.Request{Command: "modules", Time: noon}},
-		{"modules-to-users", answering(botInfo()), sdk.Request{Command: "plugins", Time: noon}},
-		{"modules-none", answering(abi.BotInfo{}), sdk.Request{Command: "modules", Time: noon}},
 		{"getmyid-private", denied, sdk.Request{Command: "getmyid", Actor: ada, Chat: private}},
 		{"getmyid-group", denied, sdk.Request{Command: "getmyid", Actor: ada, Chat: abi.Chat{ID: -100}}},
 	} {
@@ -75,7 +72,7 @@ func TestReplies(t *testing.T) {
 }
 
 func TestRefusalsReachTheUser(t *testing.T) {
-	for _, command := range []string{"help", "about", "modules", "plugins", "check_bot_updates"} {
+	for _, command := range []string{"help", "about", "check_bot_updates"} {
 		if _, err := Module().Handle(sdk.NewFake().Host(), sdk.Request{Command: command}); sdk.CodeOf(err) != abi.Denied {
 			t.Errorf("%s without a grant: %v, want denied", command, err)
 		}
@@ -140,51 +137,11 @@ func TestAboutCutsLongListsOfModules(t *testing.T) {
 	}
 }
 
-// busyBot is what an admin is told of a bot with a module that is switched off.
-func busyBot() abi.BotInfo {
+// withDropIn is a bot with a module that did not come with it.
+func withDropIn() abi.BotInfo {
 	info := botInfo()
-	info.Modules[0].Capabilities, info.Modules[0].Use = []string{"bot.modules"}, &abi.ModuleUse{}
-	m := &info.Modules[1]
-	m.Description, m.Author, m.OffUntil = "Shows containers", "somebody", noon+60_000
-	m.Capabilities = []string{"docker.info", "docker.containers.list{web-*}"}
-	m.Use = &abi.ModuleUse{Invocations: 12, Traps: 4, Timeouts: 1, Fuel: 123_456, MostFuel: 100_000, Memory: 5 << 20, HostCalls: 30, Bytes: 4096, TimeMS: 10_250}
+	info.Modules[0].Trust, info.Modules[1].Trust = abi.TrustBuiltIn, abi.TrustApproved
 	return info
-}
-
-func TestManyModulesAreShownInPages(t *testing.T) {
-	info := botInfo()
-	info.Modules = nil
-	for n := range 2*modulesPerPage + 1 {
-		info.Modules = append(info.Modules, abi.BotModule{Name: "m" + strconv.Itoa(n), Capabilities: make([]string, maxCapabilities+3)})
-	}
-	for _, test := range []struct{ text, title, first, buttons string }{
-		{"", "page 1 of 3", "m0", "2/3 ▶️ 2, 🔄 Refresh 1"},
-		{"2", "page 2 of 3", "m5", "◀️ 1/3 1, 3/3 ▶️ 3, 🔄 Refresh 2"},
-		{"3", "page 3 of 3", "m10", "◀️ 2/3 2, 🔄 Refresh 3"},
-		{"99999999999999999999", "page 1 of 3", "m0", "2/3 ▶️ 2, 🔄 Refresh 1"},
-		{"77", "page 3 of 3", "m10", "◀️ 2/3 2, 🔄 Refresh 3"},
-		{"-1", "page 1 of 3", "m0", "2/3 ▶️ 2, 🔄 Refresh 1"},
-		{"x", "page 1 of 3", "m0", "2/3 ▶️ 2, 🔄 Refresh 1"},
-	} {
-		reply := run(t, answering(info), sdk.Request{Command: "modules", Text: test.text})
-		golden.Fits(t, Module(), reply)
-		var buttons []string
-		for _, row := range reply.Keyboard {
-			for _, b := range row {
-				buttons = append(buttons, b.Label+" "+b.Text)
-			}
-		}
-		if got := strings.Join(buttons, ", "); got != test.buttons {
-			t.Errorf("%q: buttons %q, want %q", test.text, got, test.buttons)
-		}
-		if title := reply.Blocks[0].Spans[0].Text; !strings.Contains(title, test.title) || reply.Blocks[1].Spans[0].Text != test.first {
-			t.Errorf("%q: %s, begins with %s", test.text, title, reply.Blocks[1].Spans[0].Text)
-		}
-		may := reply.Blocks[2].Fields[3].Value
-		if last := may[len(may)-1].Text; last != " and 3 more" {
-			t.Errorf("the capabilities end with %q", last)
-		}
-	}
 }
 
 func encoded(t *testing.T, reply sdk.Reply) string {

@@ -1,6 +1,7 @@
 package hostcall
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -26,14 +27,51 @@ type Modules interface {
 
 var errNoModules = refuse(abi.Unavailable, "There is no folder of modules here: the config names none.")
 
-func (s Sources) pending(ctx context.Context, c *Caller, _ abi.PendingQuery) (abi.PendingList, error) {
+// maxPending bounds a page of files.
+const maxPending = 20
+
+// pending lists the files that do not run: those of a name in full, or a page of
+// all in short. A folder full of files whose manifests are as long as they may be
+// makes no answer too long.
+func (s Sources) pending(ctx context.Context, c *Caller, q abi.PendingQuery) (abi.PendingList, error) {
 	switch {
 	case c.Actor.Role != abi.RoleAdmin:
 		return abi.PendingList{}, refuse(abi.Denied, "That is for admins only.")
+	case q.Offset < 0 || q.Count < 0:
+		return abi.PendingList{}, errNonsense
 	case s.Modules == nil:
 		return abi.PendingList{Modules: []abi.PendingModule{}}, nil
 	}
-	return s.Modules.Pending(ctx)
+	all, err := s.Modules.Pending(ctx)
+	if err != nil {
+		return abi.PendingList{}, err
+	}
+	list := abi.PendingList{Approval: all.Approval, Modules: []abi.PendingModule{}, Total: len(all.Modules)}
+	for i, f := range all.Modules {
+		if f.State != abi.FilePending {
+			list.Refused++
+		}
+		count := cmp.Or(min(q.Count, maxPending), maxPending)
+		switch {
+		case len(list.Modules) >= count:
+		case q.Name != "" && f.Name == q.Name:
+			list.Modules = append(list.Modules, f)
+		case q.Name == "" && i >= q.Offset:
+			list.Modules = append(list.Modules, inShort(f))
+		}
+	}
+	return list, nil
+}
+
+// inShort is a file as it stands in a list.
+func inShort(f abi.PendingModule) abi.PendingModule {
+	short := abi.PendingModule{
+		File: f.File, Size: f.Size, Digest: f.Digest, State: f.State, Why: f.Why, Name: f.Name, Version: f.Version, Author: f.Author, Signer: f.Signer, Trusted: f.Trusted,
+	}
+	for _, a := range f.Asks {
+		short.Asks = append(short.Asks, abi.AskedCapability{Name: a.Name, Danger: a.Danger})
+	}
+	return short
 }
 
 // approves is the row of the operation that lets a file of the module folder run.

@@ -405,8 +405,57 @@ func TestPendingFilesAreForAdmins(t *testing.T) {
 	}
 	c, _ := callerWith(grantOf(t, capability.BotModules), abi.RoleAdmin)
 	c.Log = zap.NewNop()
-	if code, answer := operation(t, Sources{}, abi.OpModulesPending).Call(t.Context(), c, []byte(`{}`)); code != abi.OK || string(answer) != `{"modules":[],"approval":false}` {
+	if code, answer := operation(t, Sources{}, abi.OpModulesPending).Call(t.Context(), c, []byte(`{}`)); code != abi.OK || string(answer) != `{"modules":[],"total":0,"approval":false}` {
 		t.Errorf("without a folder: %v %s", code, answer)
+	}
+}
+
+// A folder of files with the longest manifests there are can be listed, and each
+// of its files can be looked at.
+func TestManyLongFilesCanBeListed(t *testing.T) {
+	p := newPorter()
+	for n := range 500 {
+		f := uptime()
+		f.Name, f.Digest = fmt.Sprint("m", n), fmt.Sprintf("%064x", n)
+		f.Author, f.Version, f.Why = strings.Repeat("<", 256), strings.Repeat("<", 256), strings.Repeat("<", 256)
+		f.Asks = nil
+		for range 64 {
+			f.Asks = append(f.Asks, abi.AskedCapability{Name: strings.Repeat("x", 256), Scope: slices.Repeat([]string{strings.Repeat("y", 14)}, 64), Words: strings.Repeat("z", 900), Danger: abi.DangerMost})
+		}
+		p.list.Modules = append(p.list.Modules, f)
+	}
+	p.list.Modules[7].State = abi.FileRefused
+	ask := func(q abi.PendingQuery) (list abi.PendingList) {
+		t.Helper()
+		c, _ := callerWith(grantOf(t, capability.BotModules), abi.RoleAdmin)
+		code, answer := p.call(t, c, abi.OpModulesPending, q)
+		if code != abi.OK {
+			t.Fatalf("%+v: %v %.200s", q, code, answer)
+		}
+		if err := json.Unmarshal(answer, &list); err != nil || list.Total != 500 || list.Refused != 1 || !list.Approval {
+			t.Fatalf("%+v: %v, %d of %d", q, err, list.Refused, list.Total)
+		}
+		return list
+	}
+	for q, want := range map[abi.PendingQuery]string{
+		{}:                           "20 from m0",
+		{Offset: 498, Count: 5}:      "2 from m498",
+		{Offset: 10, Count: 1 << 30}: "20 from m10",
+		{Offset: 1 << 40}:            "0",
+		{Name: "m3"}:                 "1 from m3",
+		{Name: "nowhere"}:            "0",
+	} {
+		list := ask(q)
+		got := fmt.Sprint(len(list.Modules))
+		if len(list.Modules) > 0 {
+			got += " from " + list.Modules[0].Name
+		}
+		if got != want {
+			t.Errorf("%+v: %s, want %s", q, got, want)
+		}
+	}
+	if full := ask(abi.PendingQuery{Name: "m3"}).Modules[0].Asks[0]; len(full.Scope) != 64 || full.Words == "" {
+		t.Errorf("in full it is %+v", full)
 	}
 }
 

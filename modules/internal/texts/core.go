@@ -1,10 +1,6 @@
 package texts
 
-import (
-	"strconv"
-
-	"github.com/cofferdam-bot/cofferdam/guest/sdk"
-)
+import "github.com/cofferdam-bot/cofferdam/guest/sdk"
 
 // What the module core says.
 const (
@@ -13,6 +9,7 @@ const (
 	CoreCommands  = "What you can do here"
 	CoreNothing   = "There is no command for you yet."
 	CoreMainMenu  = "🏠 Main menu"
+	CoreNotMine   = "Some modules here did not come with me. Whatever such a module says begins with 🧩 and its name: I wrote that line, and below it I never ask for a code or a confirmation."
 	CoreOfTheHost = "Your second factor"
 	CoreRest      = "More"
 
@@ -33,14 +30,6 @@ const (
 	CoreSourceIs  = "github.com/cofferdam-bot/cofferdam"
 	CoreMore      = "More"
 	CoreLookNewer = "⬆️ Newer version?"
-	CoreSwitched  = "⛔ Switched off"
-	CoreUntil     = "after repeated faults, until "
-	CoreAboutIt   = "About"
-	CoreAuthor    = "Author"
-	CoreDigest    = "SHA-256"
-	CoreMay       = "May"
-	CoreUse       = "Use"
-	CoreTook      = "Took"
 	CoreNewer     = "There is a newer version of me."
 	CoreNewest    = "There is none newer than what runs."
 	CoreNoRelease = "What runs is no release, but a build from the source, so it cannot be compared."
@@ -64,7 +53,7 @@ var CoreGroups = []struct {
 	{"At a glance", []string{"quick", "health"}},
 	{"Machine", []string{"server", "devices", "charts"}},
 	{"Docker", []string{"containers", "images", "updates", "logs", "manage", "runtime"}},
-	{"The bot", []string{"core"}},
+	{"The bot", []string{"core", "installs"}},
 }
 
 // CoreCommandLine is a command in a list; Telegram makes it tappable.
@@ -93,43 +82,3 @@ func CoreConfigLines(user, chat string) string {
 
 // CoreModules counts modules.
 func CoreModules(n int) string { return sdk.Count(n, "module") }
-
-// CorePageOf follows a title.
-func CorePageOf(page, last int) string {
-	return ", page " + strconv.Itoa(page) + " of " + strconv.Itoa(last)
-}
-
-// CorePrevious is the button to the page before.
-func CorePrevious(page, last int) string {
-	return "◀️ " + strconv.Itoa(page) + "/" + strconv.Itoa(last)
-}
-
-// CoreNext is the button to the page behind.
-func CoreNext(page, last int) string {
-	return strconv.Itoa(page) + "/" + strconv.Itoa(last) + " ▶️"
-}
-
-// CoreAndMore follows a list that was cut.
-func CoreAndMore(n int) string { return " and " + strconv.Itoa(n) + " more" }
-
-// CoreCalls counts what was asked of a module and by it, and how often it failed.
-func CoreCalls(calls, hostCalls, traps, limits, timeouts int64) string {
-	faults := traps + limits + timeouts
-	text := sdk.Count(int(calls), "call") + ", " + sdk.Count(int(hostCalls), "host call") + ", " + sdk.Count(int(faults), "fault")
-	if faults > 0 {
-		text += " (" + sdk.Count(int(traps), "trap") + ", " + sdk.Count(int(limits), "limit") + ", " + sdk.Count(int(timeouts), "timeout") + ")"
-	}
-	return text
-}
-
-// CoreTaken writes what a module took; what is 0 was not counted.
-func CoreTaken(ms int64, memory, fuel, mostFuel uint64, exchanged int64) string {
-	text := sdk.Decimal(float64(ms)/1000, 1) + " s in all, " + sdk.Bytes(memory) + " of memory at most"
-	if fuel > 0 {
-		text += ", " + DevicesNumber(fuel) + " units of fuel, " + DevicesNumber(mostFuel) + " at most"
-	}
-	if exchanged > 0 {
-		text += ", " + sdk.Bytes(uint64(exchanged)) + " exchanged"
-	}
-	return text
-}
