@@ -161,7 +161,7 @@ func (d *demo) run(ctx context.Context) error {
 	defer cancel()
 	d.o.ready = func(a *app) {
 		d.phone.enrol(a)
-		d.modules.cfg, d.modules.to, d.modules.tell = d.cfg, &replacing{app: a}, tellAdmin(a)
+		d.modules.cfg, d.modules.to, d.modules.tell = d.cfg, atOnce{a}, tellAdmin(a)
 		watching.Go(func() { d.modules.run(ctx) })
 	}
 	return serveUntil(ctx, d.cfg, d.o)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,16 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 
-	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/registry"
-	"github.com/cofferdam-bot/cofferdam/security/access"
 	"github.com/cofferdam-bot/cofferdam/security/foreign"
 )
 
@@ -269,53 +265,21 @@ func stampOf(path string) (string, error) {
 	return string(sum.Sum(nil)), err
 }
 
-// replacing puts modules by replacing all: what is not built in is kept here.
-type replacing struct {
-	*app
-	mu      sync.Mutex
-	dropped map[string]registry.Spec // by the module's name
-}
+// atOnce runs modules in the demo's bot, and has its users see them.
+type atOnce struct{ *app }
 
 // Put implements drops.
-func (r *replacing) Put(ctx context.Context, s registry.Spec) error {
-	manifest, err := abi.ReadManifest(s.Wasm)
-	if err != nil {
-		return err
-	}
-	return r.change(ctx, func(dropped map[string]registry.Spec) { dropped[manifest.Name] = s })
+func (d atOnce) Put(ctx context.Context, s registry.Spec) error {
+	err := d.registry.Put(ctx, s)
+	d.changed()
+	return err
 }
 
 // Remove implements drops.
-func (r *replacing) Remove(ctx context.Context, name string) error {
-	return r.change(ctx, func(dropped map[string]registry.Spec) { delete(dropped, name) })
-}
-
-func (r *replacing) change(ctx context.Context, change func(map[string]registry.Spec)) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	next := map[string]registry.Spec{}
-	for name, s := range r.dropped {
-		next[name] = s
-	}
-	change(next)
-	specs, err := builtIn(r.cfg)
-	if err != nil {
-		return err
-	}
-	names := map[string]string{}
-	for name := range next {
-		names[name] = ""
-	}
-	for _, name := range sorted(names) {
-		specs = append(specs, next[name])
-	}
-	changed, err := r.registry.Replace(ctx, specs)
-	if err != nil {
-		return err
-	}
-	r.dropped = next
-	r.follow(ctx, r.cfg, changed, access.Change{})
-	return errors.Join(changed.Refused...)
+func (d atOnce) Remove(ctx context.Context, name string) error {
+	err := d.registry.Remove(ctx, name)
+	d.changed()
+	return err
 }
 
 // tellAdmin writes to the demo's admin, if they opened the chat.

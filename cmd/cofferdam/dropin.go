@@ -55,14 +55,16 @@ func (a *app) openDropins(_ context.Context, o options) error {
 		Tell: a.tellPending, Notice: func(subject string, except int64, text string) {
 			a.notices.Tell(notice.AboutModule, subject, except, text)
 		},
-		Changed: func() {
-			a.met.outdated.add(everybody)
-			a.met.outdated.add(a.current.Load().AccessControl.AllowedUserIDs...)
-		},
-		Audit: a.audit, Mask: scrub.ID, Log: a.log.Named("modules"), Now: o.now,
+		Changed: a.changed, Audit: a.audit, Mask: scrub.ID, Log: a.log.Named("modules"), Now: o.now,
 	})
 	a.folder = a.dropins
 	return err
+}
+
+// changed has everybody see which commands there are now.
+func (a *app) changed() {
+	a.met.outdated.add(everybody)
+	a.met.outdated.add(a.current.Load().AccessControl.AllowedUserIDs...)
 }
 
 // trusts is what the config says about files now.

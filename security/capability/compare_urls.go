@@ -1,11 +1,7 @@
 package capability
 
-import "slices"
+// coversFetch is [Covers] for http.fetch.
+func coversFetch(outer, inner Scope) bool { return coversURLs(outer, inner) }
 
-// coversFetch is [Covers] for http.fetch: patterns that are written the same.
-func coversFetch(outer, inner Scope) bool {
-	return each(inner.source, func(text string) bool { return slices.Contains(outer.source, text) })
-}
-
-// disjointFetch is [Disjoint] for http.fetch. It is never sure.
-func disjointFetch(Scope, Scope) bool { return false }
+// disjointFetch is [Disjoint] for http.fetch.
+func disjointFetch(a, b Scope) bool { return apart(a, b) }
