@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -22,7 +20,6 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/registry"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/runtime/telegram"
-	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
 )
 
@@ -84,7 +81,7 @@ const checkTime = 10 * time.Second
 // checkAll looks at everything that can be looked at. Its error decides the
 // exit code: that of the first failure.
 func checkAll(ctx context.Context, path, stateDir string) ([]finding, error) {
-	cfg, warnings, err := loadConfig(path, config.Options{LooseModeWarns: true})
+	cfg, warnings, err := loadConfig(path, config.Options{LooseModeWarns: true, Further: checkGrants})
 	var c checker
 	for _, w := range warnings {
 		c.add("config", levelWarn, w.String())
@@ -103,6 +100,7 @@ func checkAll(ctx context.Context, path, stateDir string) ([]finding, error) {
 	running := c.state(stateDir, cfg)
 	c.webhook(ctx, cfg, hook, running)
 	c.modules(cfg)
+	c.moduleFolder(ctx, cfg, stateDir, running)
 	return c.findings, c.err
 }
 
@@ -214,9 +212,7 @@ func (c *checker) modules(cfg *config.Config) {
 		c.fail("modules", err.Error(), exitFailed)
 		return
 	}
-	known := map[string]bool{}
 	for _, f := range files {
-		known[f.Name] = true
 		if !configured(cfg, f.Name) {
 			continue
 		}
@@ -231,39 +227,6 @@ func (c *checker) modules(cfg *config.Config) {
 		}
 		c.add("modules", levelOK, fmt.Sprintf("%s %s, built in, sha256 %s", manifest.Name, manifest.Version, f.Digest[:12]))
 	}
-	if err := grantsAreKnown(cfg); err != nil {
-		c.fail("modules", err.Error(), exitConfig)
-	}
-	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Grants)) {
-		if !known[name] {
-			c.add("modules", levelWarn, "modules.grants."+name+": there is no module of that name")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Limits)) {
-		if !known[name] {
-			c.add("modules", levelWarn, "modules.limits."+name+": there is no module of that name")
-		}
-	}
-}
-
-// grantsAreKnown returns the first grants, by name of module, that no
-// capability answers to.
-func grantsAreKnown(cfg *config.Config) error {
-	if unknown := unknownGrants(cfg); len(unknown) > 0 {
-		return unknown[0]
-	}
-	return nil
-}
-
-// unknownGrants returns an error for each module, by name, with grants that no
-// capability answers to.
-func unknownGrants(cfg *config.Config) (unknown []error) {
-	for _, name := range slices.Sorted(maps.Keys(cfg.Modules.Grants)) {
-		if _, err := capability.Parse(grantedTo(cfg, name)); err != nil {
-			unknown = append(unknown, fmt.Errorf("modules.grants.%s: %w", name, err))
-		}
-	}
-	return unknown
 }
 
 func plural(n int, noun string) string {

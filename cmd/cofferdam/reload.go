@@ -30,13 +30,9 @@ var reloaded = []string{
 // the bot runs: all of it, or nothing if anything is wrong. It is not called
 // twice at the same time.
 func (a *app) reload(ctx context.Context, path string) {
-	cfg, warnings, err := config.Load(path, config.Options{})
+	cfg, warnings, err := config.Load(path, config.Options{Further: checkGrants})
 	if err != nil {
 		a.refuse(problemsOf(err))
-		return
-	}
-	if unknown := unknownGrants(cfg); len(unknown) > 0 {
-		a.refuse(linesOf(errors.Join(unknown...)))
 		return
 	}
 	specs, err := builtIn(cfg)

@@ -75,7 +75,7 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 	if err != nil {
 		return exitWith(exitConfig, err)
 	}
-	cfg, warnings, err := config.Load(path, config.Options{})
+	cfg, warnings, err := config.Load(path, config.Options{Further: checkGrants})
 	if err != nil {
 		return exitWith(exitConfig, err)
 	}
@@ -84,9 +84,6 @@ func runBot(ctx context.Context, f runFlags, logs io.Writer) error {
 	hook := f.webhook || cfg.Webhook.Enabled
 	warn(log, cfg, warnings, hook)
 	warnOfZone(log, os.Getenv("TZ"))
-	if err := grantsAreKnown(cfg); err != nil {
-		return exitWith(exitConfig, err)
-	}
 	o := options{log: log, scrub: scrubber, config: path, hangups: hangups, insecure: insecureKeys(warnings), webhook: hook, socketHost: f.socketHost}
 	if f.ephemeral {
 		log.Warn("state is kept in memory and lost at the end", zap.String("event", "config.ephemeral"))

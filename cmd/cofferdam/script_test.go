@@ -297,7 +297,10 @@ func (s *session) await(args []string) error {
 		}
 		select {
 		case <-s.background.ended:
-			return fmt.Errorf("it ended without printing that:\n%s", printed)
+			printed = s.background.stdout.String() + s.background.stderr.String()
+			if !want.MatchString(printed) { // else it is found in the next round
+				return fmt.Errorf("it ended without printing that:\n%s", printed)
+			}
 		case <-deadline:
 			return fmt.Errorf("it did not print that:\n%s", printed)
 		case <-tick():

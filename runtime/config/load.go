@@ -61,6 +61,9 @@ type Options struct {
 	// LooseModeWarns turns the refusal of a file that others may read or write into a warning. It is for `check`, which
 	// goes on to what else there is to tell; a bot must not start so.
 	LooseModeWarns bool
+	// Further checks a configuration that is good as far as this package knows, by what only its caller does: what
+	// modules ask for. What it returns has keys, and no lines: those are looked up. nil: nothing more is checked.
+	Further func(*Config) ([]Problem, []Warning)
 }
 
 // Load reads and checks the configuration at path. A file that was read and is refused gives an error that wraps
@@ -70,7 +73,7 @@ func Load(path string, opts Options) (*Config, []Warning, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("config %s: %w", quotePath(path), err)
 	}
-	c, more, err := Parse(data)
+	c, more, err := parse(data, opts.Further)
 	warnings = append(warnings, more...)
 	if err != nil {
 		return nil, warnings, fmt.Errorf("config %s: %w", quotePath(path), err)
@@ -80,7 +83,9 @@ func Load(path string, opts Options) (*Config, []Warning, error) {
 
 // Parse reads a configuration from the bytes of a file, fills in the defaults and validates it. It touches nothing but
 // its argument. The error is a [Problems], and holds no value from data; the Config is nil then.
-func Parse(data []byte) (*Config, []Warning, error) {
+func Parse(data []byte) (*Config, []Warning, error) { return parse(data, nil) }
+
+func parse(data []byte, further func(*Config) ([]Problem, []Warning)) (*Config, []Warning, error) {
 	root, problem := parseYAML(data)
 	if problem != nil {
 		return nil, nil, Problems{*problem}
@@ -93,6 +98,10 @@ func Parse(data []byte) (*Config, []Warning, error) {
 	}
 	c.normalize()
 	w.adopt(c.check())
+	if further != nil && len(w.problems) == 0 {
+		problems, more := further(c)
+		w.adopt(&report{problems: problems, warnings: more})
+	}
 	warnings, err := w.finish()
 	if err != nil {
 		return nil, warnings, err
