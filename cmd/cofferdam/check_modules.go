@@ -13,8 +13,12 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/registry"
 )
 
-// maxFolderFiles bounds how many files of the module folder are looked at.
-const maxFolderFiles = 1000
+// maxFolderFiles bounds how many files of the module folder are looked at, as the
+// bot does.
+const maxFolderFiles = 256
+
+// writableByOthers are the permissions with which nothing is believed.
+const writableByOthers = 0o022
 
 // moduleFolder looks at each file of the module folder as a bot would that
 // remembers nothing, and at names in the config that no module has. A bot that runs
@@ -63,8 +67,8 @@ func (c *checker) folderFiles(dir string) (paths []string) {
 		c.fail("modules", fmt.Sprintf("modules.dir: %s cannot be read: %s; make it, or remove the line", quotedPath(dir), plainReason(err)), exitFailed)
 		return nil
 	}
-	if info.Mode().Perm()&0o022 != 0 {
-		c.add("modules", levelWarn, fmt.Sprintf("modules.dir: others may write into %s: chmod go-w it", quotedPath(dir)))
+	if info.Mode().Perm()&writableByOthers != 0 {
+		c.fail("modules", fmt.Sprintf("modules.dir: others can put modules into %s, so nothing of it runs: chmod go-w it", quotedPath(dir)), exitFailed)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -76,7 +80,7 @@ func (c *checker) folderFiles(dir string) (paths []string) {
 		switch {
 		case !strings.HasSuffix(entry.Name(), ".wasm"):
 		case !entry.Type().IsRegular():
-			c.add("modules", levelWarn, quotedPath(path)+" is no plain file, and is not read: copy the file itself there")
+			c.fail("modules", quotedPath(path)+" is no plain file, and is not read: put the file itself there", exitFailed)
 		case len(paths) == maxFolderFiles:
 			c.add("modules", levelWarn, fmt.Sprintf("modules.dir: only the first %d files were looked at", maxFolderFiles))
 			return paths
@@ -93,6 +97,10 @@ func (c *checker) moduleFile(path string, cfg *config.Config, names, approved ma
 	if err != nil {
 		c.fail("modules", err.Error(), exitFailed)
 		return
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Perm()&writableByOthers != 0 {
+		f.OK = false
+		f.wrong("others can write to it: chmod go-w it")
 	}
 	name, file := "", quotedPath(filepath.Base(path))
 	if f.Manifest != nil {

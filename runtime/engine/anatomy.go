@@ -1,6 +1,10 @@
 package engine
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
@@ -46,7 +50,29 @@ func Dissect(wasm []byte, limits Limits, operations []hostcall.Operation) (Anato
 	for _, op := range operations {
 		all[op.Import] = op
 	}
-	return anatomyOf(file, all), admit(file, operations, all)
+	return anatomyOf(file, all), errors.Join(admit(file, operations, all), importsFit(file, all))
+}
+
+// importsFit returns an error for each import of the ABI's with another type than it is
+// linked with, which only an attempt to load the file would tell.
+func importsFit(file *vetting.File, operations map[string]hostcall.Operation) error {
+	const i32, i64 = vetting.I32, vetting.I64
+	one, two := []vetting.ValueType{i32}, []vetting.ValueType{i32, i32}
+	types := map[string]vetting.Type{
+		abi.ImportRequestRead: {Params: two, Results: one}, abi.ImportReplyWrite: {Params: two, Results: one}, abi.ImportResultRead: {Params: two, Results: one},
+		abi.ImportLog: {Params: []vetting.ValueType{i32, i32, i32}}, abi.ImportProgress: {Params: two},
+	}
+	for name := range operations {
+		types[name] = vetting.Type{Params: two, Results: []vetting.ValueType{i64}}
+	}
+	var faults []error
+	for _, i := range file.Imports {
+		want, ok := types[i.Name]
+		if got := file.Types[i.Type]; ok && i.Module == abi.ImportModule && (!bytes.Equal(got.Params, want.Params) || !bytes.Equal(got.Results, want.Results)) {
+			faults = append(faults, fmt.Errorf("it imports %s with parameters and results that are not the operation's", i.Name))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 func anatomyOf(file *vetting.File, operations map[string]hostcall.Operation) Anatomy {
