@@ -81,6 +81,8 @@ type options struct {
 	// webhook lets Telegram bring updates, to socketHost.
 	webhook    bool
 	socketHost string
+	// modules decides which files of the module folder run; nil: there is none.
+	modules hostcall.Modules
 	// feed asks for releases; nil: a client that trusts what the system does.
 	feed *http.Client
 }
@@ -233,7 +235,7 @@ func (a *app) sources(o options) hostcall.Sources {
 	return hostcall.Sources{
 		Docker: a.docker, Images: a.docker, Updates: updates, Metrics: machine, History: a.history,
 		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
-		HTTP: a.outbound(), KV: a.store.KV(o.now), Notifier: a.openNotifier(o), Modules: a.modulesOf(),
+		HTTP: a.outbound(), KV: a.store.KV(o.now), Notifier: a.openNotifier(o), Modules: a.modulesOf(o),
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/modules/devices"
 	"github.com/cofferdam-bot/cofferdam/modules/health"
 	"github.com/cofferdam-bot/cofferdam/modules/images"
+	"github.com/cofferdam-bot/cofferdam/modules/installs"
 	"github.com/cofferdam-bot/cofferdam/modules/logs"
 	"github.com/cofferdam-bot/cofferdam/modules/manage"
 	quickview "github.com/cofferdam-bot/cofferdam/modules/quick"
@@ -46,7 +47,7 @@ type native struct {
 // handlers are the built-in modules, compiled into the host.
 var handlers = map[string]func() sdk.Module{
 	"charts": charts.Module, "containers": containers.Module, "core": core.Module, "devices": devices.Module,
-	"health": health.Module, "images": images.Module, "logs": logs.Module, "manage": manage.Module,
+	"health": health.Module, "images": images.Module, "installs": installs.Module, "logs": logs.Module, "manage": manage.Module,
 	"quick": quickview.Module, "runtime": runtimeview.Module, "server": server.Module, "updates": updates.Module,
 }
 

@@ -138,6 +138,7 @@ func (c *checker) namesAreKnown(cfg *config.Config, names map[string]bool) {
 		{"grants", slices.Sorted(maps.Keys(cfg.Modules.Grants))},
 		{"limits", slices.Sorted(maps.Keys(cfg.Modules.Limits))},
 		{"pins", slices.Sorted(maps.Keys(cfg.Modules.Pins))},
+		{"secrets", slices.Sorted(maps.Keys(cfg.Modules.Secrets))},
 	} {
 		for _, name := range part.names {
 			_, builtIn := inside().digests[name]

@@ -21,7 +21,6 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
 	"github.com/cofferdam-bot/cofferdam/runtime/vault"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
-	"github.com/cofferdam-bot/cofferdam/security/foreign"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
 	"github.com/cofferdam-bot/cofferdam/security/signature"
 	"github.com/cofferdam-bot/cofferdam/security/trust"
@@ -141,19 +140,6 @@ func (a *app) verifyModule(wasm, sig []byte) (keyID string, trusted bool, err er
 	return signed.KeyID, signed.Trusted, err
 }
 
-// tellPending tells admins of a file that does not run. Its name is of a-z, 0-9 and -, if
-// it has one; the other words are foreign, and stand in /modules.
-func (a *app) tellPending(p abi.PendingModule) {
-	what, how := "The file "+foreign.Line(p.File, 60), " in the folder of modules cannot run."
-	if p.Name != "" {
-		what = "The module " + p.Name
-	}
-	if p.State == abi.FilePending {
-		how = " waits in the folder of modules: nobody has vouched for it yet."
-	}
-	a.notices.Tell(notice.AboutModule, p.Digest+p.File+p.State, 0, "🧩 "+what+how+" /modules says more.")
-}
-
 // dropinRegistry runs modules of the folder.
 type dropinRegistry struct{ *app }
 
@@ -173,8 +159,11 @@ func (r dropinRegistry) Remove(ctx context.Context, name string) error {
 }
 
 // modulesOf lets the screens of the bot decide about files, if there is a folder.
-func (a *app) modulesOf() hostcall.Modules {
-	if a.cfg.Modules.Dir == "" {
+func (a *app) modulesOf(o options) hostcall.Modules {
+	switch {
+	case o.modules != nil:
+		return o.modules
+	case a.cfg.Modules.Dir == "":
 		return nil
 	}
 	return modulesOf{a}

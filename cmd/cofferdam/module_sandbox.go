@@ -41,10 +41,6 @@ type sandbox struct {
 	onCall         func(hostcall.Exchange)
 }
 
-// moduleHTTP makes what http.fetch goes through, with the secrets of a config; nil:
-// no requests are made.
-var moduleHTTP func(*config.Config) (hostcall.HTTP, error)
-
 // world makes the sandbox for a request against this machine.
 func (r *runOf) world(b built) (*sandbox, error) {
 	cfg, err := r.readConfig()
@@ -102,14 +98,11 @@ func (s *sandbox) sources(cfg *config.Config, r *runOf) (hostcall.Sources, error
 		Images: client, DockerConfig: distribution.DockerConfig(), Secret: s.scrub.Learn, Now: time.Now, Log: zap.NewNop(),
 	})
 	s.closing = append(s.closing, client.Close, updates.Close)
-	sources := hostcall.Sources{
+	return hostcall.Sources{
 		Docker: client, Images: client, Updates: updates, Metrics: metrics.New(metrics.Config{}, time.Now),
-		KV: s.kv, Notifier: printedNotices{r}, Audit: printedActs{r},
-	}
-	if moduleHTTP != nil {
-		sources.HTTP, err = moduleHTTP(cfg)
-	}
-	return sources, err
+		HTTP: outboundFor(func() *config.Config { return cfg }, time.Now),
+		KV:   s.kv, Notifier: printedNotices{r}, Audit: printedActs{r},
+	}, nil
 }
 
 func (s *sandbox) close() error {

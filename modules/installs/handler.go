@@ -4,6 +4,7 @@
 package installs
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -42,7 +43,8 @@ func typed(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 }
 
 func isNumber(s string) bool {
-	return strings.Trim(s, "-0123456789") == ""
+	_, err := strconv.Atoi(s)
+	return err == nil
 }
 
 func forAdmins(req sdk.Request) error {
@@ -67,14 +69,6 @@ const (
 	maxPatterns = 64
 )
 
-// cleaned are texts of others, each in one line.
-func cleaned(all []string, limit int) (lines []string, more int) {
-	for _, text := range all[:min(len(all), maxShown)] {
-		lines = append(lines, sdk.Line(text, limit))
-	}
-	return lines, len(all) - len(lines)
-}
-
 // maxLabel bounds what stands on a button, in bytes.
 const maxLabel = 64
 
@@ -90,4 +84,47 @@ func do(label, action string, args ...string) sdk.Button {
 		label = label[:cut] + "…"
 	}
 	return sdk.Do(label, action, args...)
+}
+
+// What is made at many places is not inlined: see guest/sdk/build.go.
+
+// says is a paragraph.
+//
+//go:noinline
+func says(text string) sdk.Block { return sdk.Text(sdk.Plain(text)) }
+
+// is is a line in the bot's own words, and its a line in a file's, cut to a number
+// of characters and set apart. An empty one is left out.
+//
+//go:noinline
+func is(fields []sdk.Field, name, text string) []sdk.Field {
+	if text == "" {
+		return fields
+	}
+	return append(fields, sdk.Is(name, sdk.Plain(text)))
+}
+
+//go:noinline
+func its(fields []sdk.Field, name, text string, limit int) []sdk.Field {
+	if text == "" {
+		return fields
+	}
+	return append(fields, sdk.Is(name, sdk.Code(sdk.Line(text, limit))))
+}
+
+// listing joins texts of others, and says how many are left out.
+//
+//go:noinline
+func listing(all []string, before, between string, limit int) string {
+	text := ""
+	for i, one := range all[:min(len(all), maxShown)] {
+		if i > 0 {
+			text += between
+		}
+		text += before + sdk.Line(one, limit)
+	}
+	if more := len(all) - maxShown; more > 0 {
+		text += texts.InstallsAndMore(more)
+	}
+	return text
 }

@@ -398,7 +398,7 @@ func TestManyModulesAreShownInPages(t *testing.T) {
 	w := newWorld()
 	w.bot.Modules = nil
 	for n := range 2*perPage + 1 {
-		w.bot.Modules = append(w.bot.Modules, abi.BotModule{Name: "m" + strconv.Itoa(n), Capabilities: make([]string, maxCapabilities+3)})
+		w.bot.Modules = append(w.bot.Modules, abi.BotModule{Name: "m" + strconv.Itoa(n), Description: "x", Author: "y", Digest: "z", Capabilities: make([]string, maxCapabilities+3)})
 	}
 	for _, test := range []struct{ text, title, first, buttons string }{
 		{"", "page 1 of 3", "m0", "2/3 ▶️, 🔄 Refresh"},

@@ -24,7 +24,8 @@ func list(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 	}
 	pages := view.PagesOf(req, len(bot.Modules), perPage)
 	blocks := []sdk.Block{pages.Heading(texts.InstallsModules(len(bot.Modules)))}
-	for _, m := range bot.Modules[pages.From:pages.To] {
+	for i := pages.From; i < pages.To; i++ {
+		m := &bot.Modules[i]
 		blocks = append(blocks, named("", m.Name, m.Version, ""), sdk.Fields(aboutModule(m)...))
 	}
 	return listed(req, pages, blocks, nil), nil
@@ -38,7 +39,8 @@ func listForAdmins(host sdk.Host, req sdk.Request, modules []abi.BotModule) (sdk
 	}
 	blocks := []sdk.Block{pages.Heading(texts.InstallsHeading(len(modules), files.Total-files.Refused, files.Refused))}
 	var buttons []sdk.Button
-	for _, f := range files.Modules {
+	for i := range files.Modules {
+		f := &files.Modules[i]
 		mark := texts.InstallsFileMark(isRefused(f))
 		blocks = append(blocks, named(mark, nameOf(f), f.Version, texts.InstallsWaits(isRefused(f))), sdk.Fields(inShort(f)...))
 		if f.Name != "" && f.Digest != "" {
@@ -46,7 +48,7 @@ func listForAdmins(host sdk.Host, req sdk.Request, modules []abi.BotModule) (sdk
 		}
 	}
 	for i := max(pages.From-files.Total, 0); i < min(pages.To-files.Total, len(modules)); i++ {
-		m := modules[i]
+		m := &modules[i]
 		blocks = append(blocks, named("", m.Name, m.Version, ""), sdk.Fields(moduleInShort(m)...))
 		buttons = append(buttons, do(sdk.Line(m.Name, maxName), "show", "name", sdk.Line(m.Name, maxName)))
 	}
@@ -92,12 +94,10 @@ func named(before, name, version, after string) sdk.Block {
 }
 
 // aboutModule is what every user may know of a module.
-func aboutModule(m abi.BotModule) []sdk.Field {
-	fields := append(off(m),
-		sdk.Is(texts.InstallsAboutIt, sdk.Plain(sdk.Line(m.Description, 120))),
-		sdk.Is(texts.InstallsAuthor, sdk.Plain(sdk.Line(m.Author, maxAuthor))),
-		sdk.Is(texts.InstallsDigest, sdk.Code(m.Digest[:min(len(m.Digest), 12)])),
-	)
+func aboutModule(m *abi.BotModule) []sdk.Field {
+	fields := is(off(m), texts.InstallsAboutIt, sdk.Line(m.Description, 120))
+	fields = is(fields, texts.InstallsAuthor, sdk.Line(m.Author, maxAuthor))
+	fields = its(fields, texts.InstallsDigest, m.Digest[:min(len(m.Digest), 12)], 12)
 	if len(m.Capabilities) > 0 {
 		fields = append(fields, sdk.Is(texts.InstallsMay, capabilities(m.Capabilities)...))
 	}
@@ -105,21 +105,24 @@ func aboutModule(m abi.BotModule) []sdk.Field {
 }
 
 // moduleInShort is what an admin sees of a module in the list.
-func moduleInShort(m abi.BotModule) (fields []sdk.Field) {
-	if trust := texts.InstallsTrustedBy(m.Trust, m.Signer); trust != "" {
-		fields = append(fields, sdk.Is(texts.InstallsTrust, sdk.Plain(trust)))
+func moduleInShort(m *abi.BotModule) []sdk.Field {
+	fields := append(is(nil, texts.InstallsTrust, texts.InstallsTrustedBy(m.Trust, m.Signer)), off(m)...)
+	if m.OffUntil == 0 {
+		fields = is(fields, texts.InstallsState, texts.InstallsRuns)
 	}
-	if fields = append(fields, off(m)...); m.OffUntil == 0 {
-		fields = append(fields, sdk.Is(texts.InstallsState, sdk.Plain(texts.InstallsRuns)))
+	if m.Use == nil {
+		return fields
 	}
-	if m.Use != nil {
-		fields = append(fields, use(*m.Use)...)
+	u := m.Use
+	fields = is(fields, texts.InstallsUse, texts.InstallsCalls(u.Invocations, u.HostCalls, u.Traps, u.Limits, u.Timeouts))
+	if u.Invocations == 0 {
+		return fields
 	}
-	return fields
+	return is(fields, texts.InstallsTook, texts.InstallsTaken(u.TimeMS, u.Memory, u.Fuel, u.MostFuel, u.Bytes))
 }
 
 // off says that a module is switched off.
-func off(m abi.BotModule) []sdk.Field {
+func off(m *abi.BotModule) []sdk.Field {
 	if m.OffUntil == 0 {
 		return nil
 	}
@@ -138,13 +141,4 @@ func capabilities(names []string) []sdk.Span {
 		spans = append(spans, sdk.Plain(texts.InstallsAndMore(more)))
 	}
 	return spans
-}
-
-// use is what a module took since the bot was started.
-func use(u abi.ModuleUse) []sdk.Field {
-	fields := []sdk.Field{sdk.Is(texts.InstallsUse, sdk.Plain(texts.InstallsCalls(u.Invocations, u.HostCalls, u.Traps, u.Limits, u.Timeouts)))}
-	if u.Invocations == 0 {
-		return fields
-	}
-	return append(fields, sdk.Is(texts.InstallsTook, sdk.Plain(texts.InstallsTaken(u.TimeMS, u.Memory, u.Fuel, u.MostFuel, u.Bytes))))
 }

@@ -1,7 +1,6 @@
 package installs
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -24,19 +23,19 @@ const between = "\t"
 
 // choice is what an admin leaves of what a file asks for.
 type choice struct {
-	file abi.PendingModule
+	file *abi.PendingModule
 	// off has a bit for each pattern that was taken away, in the order of toggles.
-	off uint64
+	off int
 	// own are the patterns that were typed in the place of those of a permission, by
 	// its place among what the file asks for.
-	own map[int][]string
+	own [][]string
 }
 
 // toggle is a pattern that can be taken away.
 type toggle struct{ ask, pattern int }
 
 // scopeOf is what a permission can reach at most.
-func scopeOf(a abi.AskedCapability) []string {
+func scopeOf(a *abi.AskedCapability) []string {
 	if len(a.Narrowed) > 0 {
 		return a.Narrowed
 	}
@@ -46,7 +45,8 @@ func scopeOf(a abi.AskedCapability) []string {
 // toggles are the patterns that have a button: those of permissions with several.
 // How often a module may tell something is no place to tell it to.
 func (c choice) toggles() (list []toggle) {
-	for i, a := range c.file.Asks {
+	for i := range c.file.Asks {
+		a := &c.file.Asks[i]
 		if c.own[i] != nil || len(patterns(a)) < 2 {
 			continue
 		}
@@ -60,7 +60,7 @@ func (c choice) toggles() (list []toggle) {
 }
 
 // patterns are the places of what can be taken away of a permission.
-func patterns(a abi.AskedCapability) (list []int) {
+func patterns(a *abi.AskedCapability) (list []int) {
 	for n, text := range scopeOf(a) {
 		if a.Name == "notify" && strings.HasSuffix(text, "/h") || n >= maxPatterns {
 			continue
@@ -71,13 +71,18 @@ func patterns(a abi.AskedCapability) (list []int) {
 }
 
 // canNarrow reports whether anything has a scope.
-func canNarrow(f abi.PendingModule) bool {
-	return slices.ContainsFunc(f.Asks, func(a abi.AskedCapability) bool { return len(scopeOf(a)) > 0 })
+func canNarrow(f *abi.PendingModule) bool {
+	for i := range f.Asks {
+		if len(scopeOf(&f.Asks[i])) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // choiceOf reads a choice from a button's arguments.
-func choiceOf(f abi.PendingModule, off, own string) (choice, error) {
-	c := choice{file: f, own: map[int][]string{}}
+func choiceOf(f *abi.PendingModule, off, own string) (choice, error) {
+	c := choice{file: f, own: make([][]string, len(f.Asks))}
 	for _, line := range strings.Split(own, "\n") {
 		words := strings.Split(line, between)
 		if len(words) < 2 {
@@ -91,7 +96,7 @@ func choiceOf(f abi.PendingModule, off, own string) (choice, error) {
 	}
 	var err error
 	if off != "" {
-		c.off, err = strconv.ParseUint(off, 16, 64)
+		c.off, err = strconv.Atoi(off)
 	}
 	if err != nil || len(own) > maxOwn || c.off>>len(c.toggles()) != 0 {
 		return c, sdk.Fail(abi.Invalid, texts.InstallsBroken)
@@ -101,7 +106,7 @@ func choiceOf(f abi.PendingModule, off, own string) (choice, error) {
 
 // encoded are the arguments of a button that carries the choice.
 func (c choice) encoded() []string {
-	return append(reference(c.file), "off", strconv.FormatUint(c.off, 16), "own", c.written())
+	return append(reference(c.file), "off", strconv.Itoa(c.off), "own", c.written())
 }
 
 func (c choice) written() string {
@@ -119,15 +124,14 @@ func (c choice) left(ask int) []string {
 	if own := c.own[ask]; own != nil {
 		return own
 	}
-	gone := map[int]bool{}
-	for bit, t := range c.toggles() {
-		if t.ask == ask && c.off>>bit&1 == 1 {
-			gone[t.pattern] = true
-		}
-	}
+	toggles := c.toggles()
 	var left []string
-	for n, text := range scopeOf(c.file.Asks[ask]) {
-		if !gone[n] {
+	for n, text := range scopeOf(&c.file.Asks[ask]) {
+		gone := false
+		for bit, t := range toggles {
+			gone = gone || t == (toggle{ask, n}) && c.off>>bit&1 == 1
+		}
+		if !gone {
 			left = append(left, text)
 		}
 	}
@@ -137,7 +141,8 @@ func (c choice) left(ask int) []string {
 // stands reports whether each permission keeps a pattern of those that can be
 // taken away.
 func (c choice) stands() bool {
-	for i, a := range c.file.Asks {
+	for i := range c.file.Asks {
+		a := &c.file.Asks[i]
 		gone := len(scopeOf(a)) - len(c.left(i))
 		if c.own[i] == nil && gone > 0 && gone >= len(patterns(a)) {
 			return false
@@ -149,8 +154,8 @@ func (c choice) stands() bool {
 // grants are what is to be approved.
 func (c choice) grants() []abi.GrantedCapability {
 	grants := make([]abi.GrantedCapability, 0, len(c.file.Asks))
-	for i, a := range c.file.Asks {
-		grants = append(grants, abi.GrantedCapability{Name: a.Name, Scope: c.left(i)})
+	for i := range c.file.Asks {
+		grants = append(grants, abi.GrantedCapability{Name: c.file.Asks[i].Name, Scope: c.left(i)})
 	}
 	return grants
 }
@@ -189,14 +194,14 @@ func typedNarrow(host sdk.Host, req sdk.Request, words []string) (sdk.Reply, err
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	c := choice{file: f, own: map[int][]string{}}
+	c := choice{file: f, own: make([][]string, len(f.Asks))}
 	at := -1
 	for _, word := range words[1:] {
-		if i := slices.IndexFunc(f.Asks, func(a abi.AskedCapability) bool { return a.Name == word }); i >= 0 {
+		if i := permission(f, word); i >= 0 {
 			at = i
 			continue
 		}
-		if at < 0 || len(scopeOf(f.Asks[at])) == 0 {
+		if at < 0 || len(scopeOf(&f.Asks[at])) == 0 {
 			return sdk.Reply{}, sdk.Fail(abi.Invalid, texts.InstallsNarrowHow)
 		}
 		c.add(at, word)
@@ -207,45 +212,67 @@ func typedNarrow(host sdk.Host, req sdk.Request, words []string) (sdk.Reply, err
 	return choose(req, c), nil
 }
 
+// permission is the place of what a file asks for by that name; -1: it does not.
+func permission(f *abi.PendingModule, name string) int {
+	for i := range f.Asks {
+		if f.Asks[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
 // add takes a typed word: a pattern, or the second half of one, as in "GET
 // https://example.org/*".
 func (c choice) add(ask int, word string) {
 	own := c.own[ask]
-	if last := len(own) - 1; last >= 0 && c.file.Asks[ask].Name == "http.fetch" && strings.Trim(own[last], "ABCDEFGHIJKLMNOPQRSTUVWXYZ,") == "" {
+	if last := len(own) - 1; last >= 0 && c.file.Asks[ask].Name == "http.fetch" && isMethods(own[last]) {
 		own[last] += " " + word
 		return
 	}
 	c.own[ask] = append(own, word)
 }
 
+// isMethods reports whether a word is "GET", or "GET,HEAD".
+func isMethods(s string) bool {
+	for _, r := range s {
+		if (r < 'A' || r > 'Z') && r != ',' {
+			return false
+		}
+	}
+	return true
+}
+
 // choose shows what is left of what a file asks for, with a button for each pattern
 // that can be taken away.
 func choose(req sdk.Request, c choice) sdk.Reply {
 	f := c.file
-	blocks := []sdk.Block{named(texts.InstallsFileMark(false), f.Name, f.Version, texts.InstallsWaits(false))}
+	how := texts.InstallsNarrowIt + " " + texts.InstallsCannotLack
 	if !canNarrow(f) {
-		blocks = append(blocks, sdk.Text(sdk.Plain(texts.InstallsNarrowNone)))
-	} else {
-		blocks = append(blocks, sdk.Text(sdk.Plain(texts.InstallsNarrowIt+" "+texts.InstallsCannotLack)))
+		how = texts.InstallsNarrowNone
 	}
-	blocks = append(blocks, sdk.Text(c.lines()...))
+	blocks := []sdk.Block{named(texts.InstallsFileMark(false), f.Name, f.Version, texts.InstallsWaits(false)), says(how), sdk.Text(c.lines()...)}
 	if example := c.example(); example != "" {
 		blocks = append(blocks, sdk.Text(sdk.Plain(texts.InstallsOnlyTyped+" "+texts.InstallsNarrowOld+"\n"), sdk.Code(example)))
 	}
-	blocks = append(blocks, sdk.Text(sdk.Italic(texts.InstallsConfirmed)), sdk.AsOf(req))
-	var toggles []sdk.Button
+	rows := append(view.InRows(c.buttons()),
+		sdk.Row(do(texts.InstallsApproveThese, "approve", c.encoded()...)),
+		sdk.Row(do(texts.InstallsBackToFile, "pending", reference(f)...), toList))
+	return sdk.Reply{Blocks: append(blocks, sdk.Text(sdk.Italic(texts.InstallsConfirmed)), sdk.AsOf(req)), Keyboard: rows}
+}
+
+// buttons has one for each pattern that can be taken away, or given back.
+func (c choice) buttons() (all []sdk.Button) {
 	for bit, t := range c.toggles() {
 		mark := texts.InstallsOn
 		if c.off>>bit&1 == 1 {
 			mark = texts.InstallsOff
 		}
-		a := f.Asks[t.ask]
+		a := &c.file.Asks[t.ask]
 		label := mark + shortName(a.Name) + " " + sdk.Line(scopeOf(a)[t.pattern], 24)
-		toggles = append(toggles, do(label, "narrow", append(c.encoded(), "flip", strconv.Itoa(bit))...))
+		all = append(all, do(label, "narrow", append(c.encoded(), "flip", strconv.Itoa(bit))...))
 	}
-	rows := view.InRows(toggles)
-	rows = append(rows, sdk.Row(sdk.Do(texts.InstallsApproveThese, "approve", c.encoded()...)))
-	return sdk.Reply{Blocks: blocks, Keyboard: append(rows, sdk.Row(sdk.Do(texts.InstallsBackToFile, "pending", reference(f)...), toList))}
+	return all
 }
 
 // shortName is the last word of a capability's name.
@@ -255,7 +282,8 @@ func shortName(name string) string {
 
 // lines say of each permission what is left of it.
 func (c choice) lines() (spans []sdk.Span) {
-	for i, a := range c.file.Asks[:min(len(c.file.Asks), maxShown)] {
+	for i := range c.file.Asks[:min(len(c.file.Asks), maxShown)] {
+		a := &c.file.Asks[i]
 		if i > 0 {
 			spans = append(spans, sdk.Plain("\n"))
 		}
@@ -276,7 +304,8 @@ func (c choice) lines() (spans []sdk.Span) {
 
 // example is a line to type: for the most dangerous permission that has a scope.
 func (c choice) example() string {
-	for _, a := range c.file.Asks {
+	for i := range c.file.Asks {
+		a := &c.file.Asks[i]
 		if scope := scopeOf(a); len(scope) > 0 {
 			return "/modules narrow " + sdk.Line(c.file.Name, maxName) + " " + sdk.Line(a.Name, 60) + " " + sdk.Line(scope[0], 40)
 		}

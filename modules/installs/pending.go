@@ -9,50 +9,49 @@ import (
 	"github.com/cofferdam-bot/cofferdam/modules/internal/texts"
 )
 
-func isRefused(f abi.PendingModule) bool { return f.State != abi.FilePending }
+func isRefused(f *abi.PendingModule) bool { return f.State != abi.FilePending }
 
 // nameOf names a file that may be no module at all.
-func nameOf(f abi.PendingModule) string { return sdk.Line(cmp.Or(f.Name, f.File), maxName) }
+func nameOf(f *abi.PendingModule) string { return sdk.Line(cmp.Or(f.Name, f.File), maxName) }
 
 // shortDigest is as much of a digest as buttons carry: 128 bits, which nobody can
 // make another file for.
 const shortDigest = 32
 
 // reference are the arguments with which a button names a file.
-func reference(f abi.PendingModule) []string {
+func reference(f *abi.PendingModule) []string {
 	return []string{"name", sdk.Line(f.Name, maxName), "digest", f.Digest[:min(len(f.Digest), shortDigest)]}
 }
 
 // inShort is what the list says of a file.
-func inShort(f abi.PendingModule) (fields []sdk.Field) {
-	if f.Why != "" {
-		fields = append(fields, sdk.Is(texts.InstallsWhy, sdk.Plain(sdk.Line(f.Why, maxLine))))
-	}
+func inShort(f *abi.PendingModule) []sdk.Field {
+	fields := is(nil, texts.InstallsWhy, sdk.Line(f.Why, maxLine))
 	if f.Name != "" {
 		most := 0
-		for _, a := range f.Asks {
-			if a.Danger >= abi.DangerMost {
+		for i := range f.Asks {
+			if f.Asks[i].Danger >= abi.DangerMost {
 				most++
 			}
 		}
-		fields = append(fields, sdk.Is(texts.InstallsAsks, sdk.Plain(texts.InstallsAsksCount(len(f.Asks), most))))
+		fields = is(fields, texts.InstallsAsks, texts.InstallsAsksCount(len(f.Asks), most))
 	}
-	return append(fields, sdk.Is(texts.InstallsFile, sdk.Code(sdk.Line(f.File, maxLine))))
+	return its(fields, texts.InstallsFile, f.File, maxLine)
 }
 
 // find looks for a file that waits, by its name and the beginning of its digest.
 // Without a digest there must be one of that name.
-func find(host sdk.Host, req sdk.Request, name, digest string) (abi.PendingModule, bool, error) {
+func find(host sdk.Host, req sdk.Request, name, digest string) (*abi.PendingModule, bool, error) {
 	if err := forAdmins(req); err != nil {
-		return abi.PendingModule{}, false, err
+		return nil, false, err
 	}
 	files, err := host.PendingModules(abi.PendingQuery{Name: name})
 	if err != nil {
-		return abi.PendingModule{}, false, err
+		return nil, false, err
 	}
-	var found abi.PendingModule
+	var found *abi.PendingModule
 	n := 0
-	for _, f := range files.Modules {
+	for i := range files.Modules {
+		f := &files.Modules[i]
 		if f.Name == name && name != "" && strings.HasPrefix(f.Digest, digest) {
 			found = f
 			n++
@@ -87,87 +86,62 @@ func pending(host sdk.Host, req sdk.Request, name, digest string) (sdk.Reply, er
 		sdk.Text(asksFor(f)...),
 	}
 	if len(f.Gone) > 0 {
-		blocks = append(blocks, sdk.Text(lines(texts.InstallsGone+":", f.Gone, maxLine)...))
+		blocks = append(blocks, says(texts.InstallsGone+listing(f.Gone, "\n", "", maxLine)))
 	}
 	switch {
 	case isRefused(f):
 	case approval:
 		blocks = append(blocks, sdk.Text(sdk.Italic(texts.InstallsConfirmed)))
 	default:
-		blocks = append(blocks, sdk.Text(sdk.Plain(texts.InstallsAtHost)))
+		blocks = append(blocks, says(texts.InstallsAtHost))
 	}
 	return sdk.Reply{Blocks: append(blocks, sdk.AsOf(req)), Keyboard: fileButtons(f, approval)}, nil
 }
 
-func fileButtons(f abi.PendingModule, approval bool) (rows [][]sdk.Button) {
+func fileButtons(f *abi.PendingModule, approval bool) (rows [][]sdk.Button) {
 	of := reference(f)
 	if approval && !isRefused(f) {
-		row := sdk.Row(sdk.Do(texts.InstallsApprove, "approve", of...))
+		row := sdk.Row(do(texts.InstallsApprove, "approve", of...))
 		if canNarrow(f) {
-			row = append(row, sdk.Do(texts.InstallsNarrower, "narrow", of...))
+			row = append(row, do(texts.InstallsNarrower, "narrow", of...))
 		}
 		rows = append(rows, row)
 	}
 	if !isRefused(f) {
-		b := sdk.Do(texts.InstallsRefuse, "refuse", of...)
-		b.Style = abi.ButtonDanger
-		rows = append(rows, sdk.Row(b))
+		rows = append(rows, danger(texts.InstallsRefuse, "refuse", of...))
 	}
-	return append(rows, sdk.Row(sdk.Do(texts.Refresh, "pending", of...), toList))
+	return append(rows, sdk.Row(do(texts.Refresh, "pending", of...), toList))
 }
 
 // aboutFile is what is known of a file beside what it asks for. What it says of
 // itself is set apart: nobody checked that.
-func aboutFile(f abi.PendingModule) []sdk.Field {
-	var fields []sdk.Field
-	add := func(name, text string) {
-		if text != "" {
-			fields = append(fields, sdk.Is(name, sdk.Plain(text)))
-		}
-	}
-	code := func(name, text string, limit int) {
-		if text != "" {
-			fields = append(fields, sdk.Is(name, sdk.Code(sdk.Line(text, limit))))
-		}
-	}
-	add(texts.InstallsWhy, sdk.Line(f.Why, maxLine))
-	code(texts.InstallsMadeBy, f.Author, maxAuthor)
-	code(texts.InstallsAboutIt, f.Description, maxLine)
-	code(texts.InstallsFile, f.File, maxLine)
-	add(texts.InstallsSize, sdk.Bytes(uint64(max(f.Size, 0))))
-	code(texts.InstallsDigest, f.Digest, 64)
+func aboutFile(f *abi.PendingModule) []sdk.Field {
 	signed := texts.InstallsNotSigned
 	if f.Signer != "" {
 		signed = texts.InstallsSignedWith(f.Signer, f.Trusted)
 	}
-	add(texts.InstallsSigned, signed)
-	code(texts.InstallsBefore, f.Before, maxVersion)
-	if commands, more := cleaned(f.Commands, maxName); len(commands) > 0 {
-		text := "/" + strings.Join(commands, " /")
-		if more > 0 {
-			text += texts.InstallsAndMore(more)
-		}
-		code(texts.InstallsCommands, text, maxShown*(maxName+2))
-	}
-	if runs, more := cleaned(f.Runs, maxLine); len(runs) > 0 {
-		text := strings.Join(runs, "; ")
-		if more > 0 {
-			text += texts.InstallsAndMore(more)
-		}
-		add(texts.InstallsByItself, text)
-	}
-	return fields
+	fields := is(nil, texts.InstallsWhy, sdk.Line(f.Why, maxLine))
+	fields = its(fields, texts.InstallsMadeBy, f.Author, maxAuthor)
+	fields = its(fields, texts.InstallsAboutIt, f.Description, maxLine)
+	fields = its(fields, texts.InstallsFile, f.File, maxLine)
+	fields = is(fields, texts.InstallsSize, sdk.Bytes(uint64(max(f.Size, 0))))
+	fields = its(fields, texts.InstallsDigest, f.Digest, 64)
+	fields = is(fields, texts.InstallsSigned, signed)
+	fields = its(fields, texts.InstallsBefore, f.Before, maxVersion)
+	fields = its(fields, texts.InstallsCommands, listing(f.Commands, "/", " ", maxName), maxShown*(maxName+2))
+	return is(fields, texts.InstallsByItself, listing(f.Runs, "", "; ", maxLine))
 }
 
 // asksFor lists what a file asks for: the host's words, and the author's reason
 // behind them. The list is cut at its harmless end; the host shows all of it once
 // more before anything is approved.
-func asksFor(f abi.PendingModule) []sdk.Span {
+func asksFor(f *abi.PendingModule) []sdk.Span {
 	if len(f.Asks) == 0 {
 		return []sdk.Span{sdk.Plain(texts.InstallsAsksNone)}
 	}
 	spans := []sdk.Span{sdk.Bold(texts.InstallsAsksFor)}
-	for _, a := range f.Asks[:min(len(f.Asks), maxShown)] {
+	for i := range f.Asks[:min(len(f.Asks), maxShown)] {
+		a := &f.Asks[i]
 		line := "\n" + texts.InstallsMark(a.Danger)
 		if a.New {
 			line += texts.InstallsNew

@@ -19,48 +19,39 @@ func show(host sdk.Host, req sdk.Request, name string) (sdk.Reply, error) {
 	if err != nil {
 		return sdk.Reply{}, err
 	}
-	for _, m := range bot.Modules {
-		if m.Name == name {
+	for i := range bot.Modules {
+		if m := &bot.Modules[i]; m.Name == name {
 			return page(req, m), nil
 		}
 	}
-	return sdk.Reply{Blocks: []sdk.Block{sdk.Text(sdk.Plain(texts.InstallsNoModule))}, Keyboard: [][]sdk.Button{sdk.Row(toList)}}, nil
+	return ended(req, texts.InstallsNoModule), nil
 }
 
-func page(req sdk.Request, m abi.BotModule) sdk.Reply {
-	fields := append(moduleInShort(m),
-		sdk.Is(texts.InstallsAboutIt, sdk.Plain(sdk.Line(m.Description, maxLine))),
-		sdk.Is(texts.InstallsMadeBy, sdk.Code(sdk.Line(m.Author, maxAuthor))),
-		sdk.Is(texts.InstallsDigest, sdk.Code(sdk.Line(m.Digest, 64))),
-	)
+func page(req sdk.Request, m *abi.BotModule) sdk.Reply {
+	fields := is(moduleInShort(m), texts.InstallsAboutIt, sdk.Line(m.Description, maxLine))
+	fields = its(fields, texts.InstallsMadeBy, m.Author, maxAuthor)
+	fields = its(fields, texts.InstallsDigest, m.Digest, 64)
 	if len(m.Words) == 0 && len(m.Capabilities) > 0 {
 		fields = append(fields, sdk.Is(texts.InstallsMay, capabilities(m.Capabilities)...))
 	}
 	blocks := []sdk.Block{named("", m.Name, m.Version, ""), sdk.Fields(fields...)}
 	if len(m.Words) > 0 {
-		blocks = append(blocks, sdk.Text(lines(texts.InstallsMayDo, m.Words, maxWords)...))
+		blocks = append(blocks, says(texts.InstallsMayDo+listing(m.Words, "\n", "", maxWords)))
 	}
-	again := sdk.Do(texts.Refresh, "show", "name", sdk.Line(m.Name, maxName))
-	rows := [][]sdk.Button{sdk.Row(again, toList)}
+	name := sdk.Line(m.Name, maxName)
+	var rows [][]sdk.Button
 	if m.Trust != "" && m.Trust != abi.TrustBuiltIn {
-		b := sdk.Do(texts.InstallsRevoke, "revoke", "name", sdk.Line(m.Name, maxName), "digest", sdk.Line(m.Digest, 64))
-		b.Style = abi.ButtonDanger
-		rows = append([][]sdk.Button{sdk.Row(b)}, rows...)
+		rows = append(rows, danger(texts.InstallsRevoke, "revoke", "name", name, "digest", sdk.Line(m.Digest, 64)))
 	}
+	rows = append(rows, sdk.Row(do(texts.Refresh, "show", "name", name), toList))
 	return sdk.Reply{Blocks: append(blocks, sdk.AsOf(req)), Keyboard: rows}
 }
 
-// lines are texts below each other, below a title.
-func lines(title string, all []string, limit int) []sdk.Span {
-	spans := []sdk.Span{sdk.Plain(title)}
-	shown, more := cleaned(all, limit)
-	for _, line := range shown {
-		spans = append(spans, sdk.Plain("\n"+line))
-	}
-	if more > 0 {
-		spans = append(spans, sdk.Plain("\n…"+texts.InstallsAndMore(more)))
-	}
-	return spans
+// danger is a row with a button for what ends something.
+func danger(label, action string, args ...string) []sdk.Button {
+	b := do(label, action, args...)
+	b.Style = abi.ButtonDanger
+	return sdk.Row(b)
 }
 
 // revoke ends a module, after the host has asked.
@@ -75,5 +66,5 @@ func revoke(host sdk.Host, req sdk.Request) (sdk.Reply, error) {
 
 // ended says how something ended.
 func ended(req sdk.Request, text string, more ...sdk.Button) sdk.Reply {
-	return sdk.Reply{Blocks: []sdk.Block{sdk.Text(sdk.Plain(text)), sdk.AsOf(req)}, Keyboard: [][]sdk.Button{append(more, toList)}}
+	return sdk.Reply{Blocks: []sdk.Block{says(text), sdk.AsOf(req)}, Keyboard: [][]sdk.Button{append(more, toList)}}
 }

@@ -161,7 +161,7 @@ func (s Sources) running(q abi.ModuleRef) (capability.Act, error) {
 	for _, m := range s.Bot.Describe(abi.RoleAdmin).Modules {
 		switch {
 		case m.Name != q.Name:
-		case m.Trust == abi.TrustBuiltIn:
+		case m.Trust != abi.TrustPinned && m.Trust != abi.TrustSigned && m.Trust != abi.TrustApproved:
 			return capability.Act{}, refuse(abi.Denied, "That module is a part of the bot.")
 		case q.Digest != "" && q.Digest != m.Digest:
 			return capability.Act{}, errOtherFile

@@ -80,7 +80,7 @@ func uptime() abi.PendingModule {
 func newPorter(files ...abi.PendingModule) *porter {
 	return &porter{
 		list:    abi.PendingList{Modules: files, Approval: true},
-		running: []abi.BotModule{{Name: "core", Version: "1", Digest: digestB, Trust: abi.TrustBuiltIn}, {Name: "ship", Version: "3", Digest: digestB, Trust: abi.TrustApproved}},
+		running: []abi.BotModule{{Name: "core", Version: "1", Digest: digestB, Trust: abi.TrustBuiltIn}, {Name: "ship", Version: "3", Digest: digestB, Trust: abi.TrustApproved}, {Name: "odd", Digest: digestB}},
 		done:    abi.ModuleDone{Changed: true},
 	}
 }
@@ -279,6 +279,7 @@ func TestRevoking(t *testing.T) {
 		want abi.Code
 	}{
 		"a part of the bot": {abi.ModuleRef{Name: "core"}, abi.Denied},
+		"trusted by nobody": {abi.ModuleRef{Name: "odd"}, abi.Denied},
 		"another digest":    {abi.ModuleRef{Name: "ship", Digest: digestB}, abi.Conflict},
 		"none of that name": {abi.ModuleRef{Name: "nowhere"}, abi.NotFound},
 		"no name":           {abi.ModuleRef{}, abi.Invalid},

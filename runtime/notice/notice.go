@@ -27,6 +27,7 @@ const (
 	AboutState    Kind = "state"          // the state cannot be written, or can again
 	AboutWebhook  Kind = "webhook"        // the webhook does not work, or does again
 	AboutModule   Kind = "module"         // a module is switched off after repeated faults
+	AboutFile     Kind = "module_file"    // a file of the module folder waits for an admin, or is refused
 )
 
 // limit bounds a kind.
@@ -49,6 +50,7 @@ var limits = map[Kind]limit{
 	AboutState:    {quiet: time.Minute, most: 10, span: time.Hour, chats: true},
 	AboutWebhook:  {quiet: time.Minute, most: 10, span: time.Hour, chats: true},
 	AboutModule:   {quiet: time.Minute, most: 10, span: time.Hour, chats: true},
+	AboutFile:     {quiet: time.Minute, most: 10, span: 10 * time.Minute},
 }
 
 // Table remembers over a restart what was told.
@@ -140,6 +142,14 @@ func (n *Notices) places(kind Kind, except int64) (places []Chat) {
 		}
 	}
 	return places
+}
+
+// Due reports whether something about a subject is to be told now, by other means
+// than [Notices.Tell], and counts it as told. What was left out before is counted by
+// the next one that is told here.
+func (n *Notices) Due(kind Kind, subject string) bool {
+	_, due := n.due(kind, subject, "")
+	return due
 }
 
 // due decides, and adds to the text how much was left out.

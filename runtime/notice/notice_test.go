@@ -206,7 +206,7 @@ func TestWhatNotificationChatsAreTold(t *testing.T) {
 	inBubble(t, &memory{}, func(r *room) {
 		r.chats = []Chat{{ID: -100, Topic: 45}, {ID: -100}, {ID: 7}, {ID: 2}, {ID: -100, Topic: 45}}
 		want := map[Kind]bool{
-			AboutStranger: false, AboutBlock: false, AboutConfig: false,
+			AboutStranger: false, AboutBlock: false, AboutConfig: false, AboutFile: false,
 			AboutState: true, AboutWebhook: true, AboutModule: true,
 		}
 		for kind := range limits {

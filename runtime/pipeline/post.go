@@ -59,12 +59,11 @@ func (p *Pipeline) Show(ctx context.Context, to chat.Address, user int64, comman
 // unasked is a passage without an update.
 func (p *Pipeline) unasked(to chat.Address, user int64, route chat.Route) *passage {
 	trace := p.traceID()
-	t := &passage{
+	return &passage{
 		update: chat.Update{From: chat.User{ID: user}, Chat: chat.Chat{ID: to.Chat, Thread: to.Thread, Private: !to.Group}},
 		route:  route, trace: trace, entered: p.Now(), borrowed: true, role: access.Admin,
-		log: p.Log.With(zap.String("trace_id", trace), zap.String("module", route.Module)),
+		log: p.Log.With(zap.String("trace_id", trace)),
 	}
-	return t
 }
 
 // beside runs something that the end of the pipeline waits for. A panic costs that

@@ -29,7 +29,7 @@ const (
 	InstallsByItself = "By itself"
 	InstallsAsks     = "Asks"
 	InstallsWhy      = "Why"
-	InstallsGone     = "Asks no more"
+	InstallsGone     = "Asks no more:"
 )
 
 // What the module installs says.
@@ -71,15 +71,17 @@ const (
 	InstallsBackToFile   = "⬅️ Back to the file"
 )
 
-// Marks of the degrees of danger.
-var installsMarks = map[int]string{abi.DangerMost: "🔴 ", abi.DangerMuch: "🟠 ", abi.DangerSome: "🟡 ", abi.DangerNone: "⚪️ "}
-
 // InstallsMark is in front of what a module may do. What nobody knows is the worst.
 func InstallsMark(danger int) string {
-	if mark, known := installsMarks[danger]; known {
-		return mark
+	switch danger {
+	case abi.DangerNone:
+		return "⚪️ "
+	case abi.DangerSome:
+		return "🟡 "
+	case abi.DangerMuch:
+		return "🟠 "
 	}
-	return installsMarks[abi.DangerMost]
+	return "🔴 "
 }
 
 // InstallsLegend explains the marks.
