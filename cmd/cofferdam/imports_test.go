@@ -24,6 +24,7 @@ var importTable = []struct {
 	{"modules/internal", "guest/sdk guest/abi", "what helps to test modules is bound as modules are"},
 	{"modules/internal/view", "guest/sdk guest/abi modules/internal/texts", "what views of two modules have in common says its words from the catalogue"},
 	{"modules/core", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
+	{"modules/installs", "guest/sdk guest/abi modules/internal", "it lets modules in, and stands in the sandbox as they do"},
 	{"modules/server", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/containers", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/manage", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},

@@ -354,7 +354,7 @@ func hostile(n int) abi.PendingModule {
 
 func TestHostileTexts(t *testing.T) {
 	w := newWorld()
-	for n := range 40 {
+	for n := range 12 {
 		w.files.Modules = append(w.files.Modules, hostile(n))
 	}
 	for i := range w.bot.Modules {
@@ -363,10 +363,10 @@ func TestHostileTexts(t *testing.T) {
 		m.Words = slices.Repeat([]string{hostile(1).Version}, 500)
 	}
 	first := w.run(t, sdk.Request{Command: "modules"})
-	if title := first.Blocks[0].Spans[0].Text; !strings.Contains(title, "40 files to decide on, page 1 of 9") {
+	if title := first.Blocks[0].Spans[0].Text; !strings.Contains(title, "12 files to decide on, page 1 of 3") {
 		t.Errorf("the title is %q", title)
 	}
-	for page := range 11 {
+	for page := range 5 {
 		w.run(t, sdk.Request{Action: "list", Args: map[string]string{"page": strconv.Itoa(page)}})
 	}
 	name := hostile(7).Name
