@@ -241,6 +241,9 @@ type Pipeline struct {
 	// underway are the codes that are being looked at, each with why the sessions
 	// that it would open one of have ended meanwhile; "": they have not.
 	underway map[*passage]string
+	// posting are the keyboards of messages that are being sent unasked; each channel
+	// is closed when it is known which message carries the keyboard.
+	posting map[string]chan struct{}
 	// blocksTold are the ends of the blocks that were told in answer to a code.
 	blocksTold map[session.Key]time.Time
 	unrecorded unrecorded
@@ -272,6 +275,7 @@ func New(c Config) *Pipeline {
 		chains:          newChains(),
 		started:         c.Now().Truncate(time.Second),
 		underway:        map[*passage]string{},
+		posting:         map[string]chan struct{}{},
 		blocksTold:      map[session.Key]time.Time{},
 		strangerCommand: ratelimit.New[int64](strangerCommands, strangerSpan, access.StrangersAtMost),
 		strangerAnswer:  ratelimit.New[int64](strangerAnswers, strangerAnswerSpan, 1),

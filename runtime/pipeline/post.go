@@ -137,6 +137,7 @@ func (p *Pipeline) post(ctx context.Context, t *passage) error {
 	}
 	t.rendered = p.rendered(t.route.Module, t.reply, func(n int) string { return token(id, n) })
 	if len(t.rendered.Buttons) > 0 {
+		defer p.posts(id)()
 		t.keyboard = keyboard{
 			id: id, Module: t.route.Module, Who: t.route.Who, User: t.update.From.ID, Chat: t.update.Chat.ID, Buttons: t.rendered.Buttons,
 			Visit: t.visited(), Revealed: t.revealed(),
@@ -146,6 +147,41 @@ func (p *Pipeline) post(ctx context.Context, t *passage) error {
 		}
 	}
 	return p.sendUnasked(ctx, t)
+}
+
+// posts takes note that a keyboard is on its way, outside of its chat's lane.
+func (p *Pipeline) posts(id string) (posted func()) {
+	done := make(chan struct{})
+	p.guard.Lock()
+	p.posting[id] = done
+	p.guard.Unlock()
+	return func() {
+		p.guard.Lock()
+		delete(p.posting, id)
+		p.guard.Unlock()
+		close(done)
+	}
+}
+
+// awaitPost lets a tap that is quicker than Telegram's answer to the message that
+// it is on wait until that message is known: else its view would not be found.
+func (p *Pipeline) awaitPost(ctx context.Context, data string) {
+	id, _, ok := readToken(data)
+	if !ok {
+		return
+	}
+	p.guard.Lock()
+	posted := p.posting[id]
+	p.guard.Unlock()
+	if posted == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+	defer cancel()
+	select {
+	case <-posted:
+	case <-ctx.Done():
+	}
 }
 
 func (p *Pipeline) sendUnasked(ctx context.Context, t *passage) error {

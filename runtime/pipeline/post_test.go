@@ -37,6 +37,29 @@ func TestAPostedButtonWorksForItsUserOnly(t *testing.T) {
 	})
 }
 
+// A tap may come before Telegram has told which message it is on: it edits the view
+// all the same.
+func TestATapThatIsQuickerThanThePost(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.sender.slow = func(context.Context, int64) error {
+			r.sender.slow = nil
+			for id := range r.keyboards.all() {
+				r.comes(tapped(admin, admin, token(id, 0)))
+			}
+			time.Sleep(time.Second)
+			return nil
+		}
+		if err := r.Post(context.Background(), privately(admin), admin, "mod", refreshing("news")); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
+		got := r.sender.take()
+		if len(got) == 0 || got[len(got)-1] != "edit 1/80: done" || len(r.posting) > 0 {
+			t.Errorf("the bot did %q, and is posting %d", got, len(r.posting))
+		}
+	})
+}
+
 func TestAPostToNobodyHasNoButtons(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.modules.dropIn = "mod"

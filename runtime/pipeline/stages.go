@@ -96,6 +96,7 @@ func (p *Pipeline) routeTap(ctx context.Context, t *passage) outcome {
 	if id, yes, ok := readConfirmToken(t.update.Data); ok {
 		return p.routeConfirmation(ctx, t, id, yes)
 	}
+	p.awaitPost(ctx, t.update.Data)
 	button, from, problem := p.button(t)
 	switch {
 	case problem == textButtonExpired && from.id != "":
