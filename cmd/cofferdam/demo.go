@@ -47,10 +47,11 @@ Anybody who can open the page can use the bot as its admin, so it is served on
 loopback addresses only: whoever has an account on this machine can open it, and
 nobody else. To see it from another machine, forward the port (ssh -L).
 
-With --modules the bot also runs what a folder holds: .wasm files, and folders with
-a manifest.yaml, which are built. A change is built and runs within seconds. None of
-it is approved or signed: the demo trusts that folder. What acts still asks for the
-second factor, and nothing is reached that a manifest does not ask for.`,
+With --modules the bot also runs what a folder holds: .wasm files, and folders
+with a manifest.yaml, which are built. A change is built and runs within
+seconds. None of it is approved or signed: the demo trusts that folder. What
+acts still asks for the second factor, and nothing is reached that a manifest
+does not ask for.`,
 		Example: `  cofferdam demo
   cofferdam demo --modules ./hello
   cofferdam demo --listen 127.0.0.1:9000 --log-level info`,

@@ -30,13 +30,13 @@ func moduleBuildCommand() *cobra.Command {
 		Use:   "build DIR",
 		Short: "Compile a module in Go or C and put its manifest into it",
 		Long: `Compile the program in DIR, or in DIR/wasm if there is one, for WebAssembly,
-scan it as a bot would, hold what it imports against what DIR/manifest.yaml asks
-for, and append the manifest. What it uses and does not ask for is an error; what
-it asks for and does not use is a warning.
+scan it as a bot would, hold what it imports against what DIR/manifest.yaml
+asks for, and append the manifest. What it uses and does not ask for is an
+error; what it asks for and does not use is a warning.
 
-A program in Go needs the Go toolchain; one in C, a folder with files that end in
-.c and none that end in .go, needs clang and wasm-ld. Equal sources give equal
-bytes.`,
+A program in Go needs the Go toolchain; one in C, a folder with files that end
+in .c and none that end in .go, needs clang and wasm-ld. Equal sources give
+equal bytes.`,
 		Example: `  cofferdam module build ./hello
   cofferdam module build ./hello --out /srv/modules/hello.wasm`,
 		Args: usageArgs(cobra.ExactArgs(1)),

@@ -64,11 +64,11 @@ func (kv *memoryKV) close() error {
 	if kv.path == "" || !kv.changed {
 		return nil
 	}
-	var text bytes.Buffer
-	if err := writeJSON(&text, kv.entries); err != nil {
+	text, err := json.MarshalIndent(kv.entries, "", "  ")
+	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(kv.path, text.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(kv.path, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("%s cannot be written: %s", kv.path, reason(err))
 	}
 	return nil

@@ -44,7 +44,8 @@ func moduleNewCommand() *cobra.Command {
 manifest, a test, and a recorded conversation that is replayed as a test. It is
 built and tested without a network: the SDK's source is written with it.
 
-Nothing is overwritten. In Go it needs the Go toolchain; in C, clang and wasm-ld.`,
+Nothing is overwritten. In Go it needs the Go toolchain; in C, clang and
+wasm-ld.`,
 		Example: `  cofferdam module new hello
   cofferdam module new hello --lang c`,
 		Args: usageArgs(cobra.ExactArgs(1)),

@@ -46,21 +46,21 @@ and metrics, and print the reply as it would look, with what it took. FILE is a
 module's file, or a folder that is built first. TEXT is what a user would type;
 with --action it is a tapped button, or what runs by itself.
 
-The module is granted what its manifest asks for, but nothing that acts or that a
-user would need a session for, unless --grant names it. What acts is confirmed
-here in the terminal. kv is kept in memory, and notices are printed.
+The module is granted what its manifest asks for, but nothing that acts or
+that a user would need a session for, unless --grant names it. What acts is
+confirmed here in the terminal. kv is kept in memory, and notices are printed.
 
---record keeps the request, every host call with its answer, and the reply: without
-the secrets of the config, what looks like one, ids and addresses. --replay runs
-the module against that, or against each file of a folder, without any host, and
-fails at the first difference.
+--record keeps the request, every host call with its answer, and the reply:
+without the secrets of the config, what looks like one, ids and addresses.
+--replay runs the module against that, or against each file of a folder,
+without any host, and fails at the first difference.
 
 Exit codes: 0 it ended with ok, or as recorded; 1 it did not; 2 wrong usage;
 3 config refused.`,
 		Example: `  cofferdam module run ./hello /hello
   cofferdam module run hello.wasm /hello --trace --record testdata/hello.json
   cofferdam module run hello.wasm --replay testdata
-  cofferdam module run ops.wasm /fix web --grant 'docker.containers.restart{web-*}'
+  cofferdam module run ops.wasm /fix --grant 'docker.containers.restart{web-*}'
   cofferdam module run ops.wasm --action show --arg id=web --as user`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
