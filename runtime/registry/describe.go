@@ -129,8 +129,8 @@ func (r *Registry) Running() int {
 	return n
 }
 
-// Describe returns the bot as a user of that role sees it. What modules took
-// and who signed them is for admins.
+// Describe returns the bot as a user of that role sees it. What modules took, what
+// they may do in plain words, and who signed them is for admins.
 func (r *Registry) Describe(role string) abi.BotInfo {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -144,7 +144,7 @@ func (r *Registry) Describe(role string) abi.BotInfo {
 		decision, use := m.conduct.look(now)
 		described := m.described(decision)
 		if role == abi.RoleAdmin {
-			described.Use, described.Signer = &use, m.signer
+			described.Use, described.Signer, described.Words = &use, m.signer, m.words
 		}
 		info.Modules = append(info.Modules, described)
 		for _, c := range m.manifest.Commands {

@@ -88,6 +88,7 @@ type module struct {
 	trust    string // why it may run; it belongs to who holds mu
 	signer   string // the same
 	grant    capability.Set
+	words    []string // of the grant
 	limits   engine.Limits
 	conduct  *conduct
 	// users are the invocations that are under way.

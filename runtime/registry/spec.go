@@ -60,6 +60,7 @@ func read(s Spec) (*module, error) {
 	if m.grant, err = s.grant(manifest); err != nil {
 		return m, fmt.Errorf("module %s: %w", manifest.Name, err)
 	}
+	m.words = m.grant.Words()
 	return m, nil
 }
 

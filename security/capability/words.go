@@ -1,7 +1,9 @@
 package capability
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -91,6 +93,38 @@ func Words(name Name, scope []string) string {
 		return "use " + string(name) + " in a scope that cannot be read" + quoted(scope)
 	}
 	return fmt.Sprintf(phrase, object)
+}
+
+// Words says the same of all that is granted, the most dangerous first. What
+// several scopes have in common is said by the narrowest, if one of them is surely
+// inside of the others.
+func (s Set) Words() []string {
+	names := slices.SortedFunc(maps.Keys(s.granted), func(a, b Name) int {
+		return cmp.Or(cmp.Compare(Danger(b), Danger(a)), strings.Compare(string(a), string(b)))
+	})
+	list := make([]string, 0, len(names))
+	for _, name := range names {
+		scopes := narrowest(name, s.granted[name])
+		text := Words(name, scopes[0])
+		for _, scope := range scopes[1:] {
+			object, _ := objects(name, scope)
+			text += "; of these only " + object
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// narrowest leaves out what narrows nothing beside the others.
+func narrowest(name Name, scopes []Scope) (left [][]string) {
+	for _, scope := range scopes {
+		if slices.ContainsFunc(left, func(l []string) bool { return Covers(name, scope.source, l) }) {
+			continue
+		}
+		left = slices.DeleteFunc(left, func(l []string) bool { return Covers(name, l, scope.source) })
+		left = append(left, scope.source)
+	}
+	return left
 }
 
 func quoted(scope []string) string {

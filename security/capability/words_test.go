@@ -78,6 +78,40 @@ func scopeOf(name Name) []string {
 	}[rules[name].scope]
 }
 
+// What a module may do is said once, however many had a say, and never wider than it is.
+func TestWordsOfWhatIsGranted(t *testing.T) {
+	set := func(requests ...Request) Set {
+		t.Helper()
+		s, err := Parse(requests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	asked := set(Request{Name: "docker.info"}, Request{Name: "docker.containers.restart", Scope: []string{"web-*", "db"}},
+		Request{Name: "docker.containers.list", Scope: []string{"*"}}, Request{Name: "kv", Scope: []string{"64KiB"}})
+	config := set(Request{Name: "docker.info"}, Request{Name: "docker.containers.restart", Scope: []string{"*"}},
+		Request{Name: "docker.containers.list", Scope: []string{"a*"}}, Request{Name: "kv", Scope: []string{"1KiB"}})
+	approved := set(Request{Name: "docker.info"}, Request{Name: "docker.containers.restart", Scope: []string{"web-1"}},
+		Request{Name: "docker.containers.list", Scope: []string{"*z"}}, Request{Name: "kv", Scope: []string{"64KiB"}})
+	want := []string{
+		"restart containers named web-1", "keep up to 1KiB of its own data",
+		"list containers named a*; of these only containers named *z", "read Docker's version, counts and hosts",
+	}
+	for _, all := range []Set{asked.Narrow(config).Narrow(approved), approved.Narrow(asked).Narrow(asked).Narrow(config)} {
+		got := all.Words()
+		if len(got) == 4 && got[2] == "list containers named *z; of these only containers named a*" {
+			got[2] = want[2] // they mean the same
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := (Set{}).Words(); len(got) != 0 {
+		t.Errorf("nothing is said as %q", got)
+	}
+}
+
 func TestEveryCapabilityHasWords(t *testing.T) {
 	if len(phrases) != len(rules) {
 		t.Errorf("%d phrases for %d capabilities", len(phrases), len(rules))
