@@ -99,6 +99,29 @@ func TestManifestsFitTheirModules(t *testing.T) {
 	}
 }
 
+// TestModulesToDropInTakeNoBuiltInCommand: a built-in module keeps its commands, and
+// who wants one of them does not run.
+func TestModulesToDropInTakeNoBuiltInCommand(t *testing.T) {
+	owner := map[string]string{}
+	for name := range all {
+		for _, c := range manifest(t, name).Commands {
+			owner[c.Name] = name
+		}
+	}
+	paths, err := filepath.Glob("extra/*/manifest.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d modules to drop in, %v", len(paths), err)
+	}
+	for _, path := range paths {
+		name := filepath.Dir(path)
+		for _, c := range manifest(t, name).Commands {
+			if built, taken := owner[c.Name]; taken {
+				t.Errorf("%s wants /%s of %s", name, c.Name, built)
+			}
+		}
+	}
+}
+
 func TestOnlyGetMyIDIsOpenToStrangers(t *testing.T) {
 	for name := range all {
 		for _, c := range manifest(t, name).Commands {

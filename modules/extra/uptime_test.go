@@ -12,7 +12,7 @@ import (
 // says. With no more than that it asks nobody and says what to grant.
 func TestUptimeInTheSandbox(t *testing.T) {
 	s := load(t, "uptime", hostcall.Sources{})
-	code, reply := s.asks(t, abi.Request{Command: "uptime", Time: noon})
+	code, reply := s.asks(t, abi.Request{Command: "sites", Time: noon})
 	if code != abi.OK || !strings.Contains(reply.Blocks[0].Spans[0].Text, "No address is checked yet") {
 		t.Errorf("%v %+v", code, reply)
 	}

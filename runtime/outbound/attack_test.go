@@ -297,12 +297,12 @@ func TestAttackCertificates(t *testing.T) {
 		{"one that it made", self, []string{"https://*/*"}, abi.Unavailable},
 		{"another's", other, []string{"https://*/*"}, abi.Unavailable},
 		{"the one that was named", self, []string{"https://example.org/* pin=cert"}, abi.OK},
-		{"a good one, though another was named", good, []string{"https://example.org/* pin=cert"}, abi.Denied},
+		{"a good one, though another was named", good, []string{"https://example.org/* pin=cert"}, abi.Unavailable},
 		{"the one that the operator named", self, []string{"https://*/*", "https://example.org/* pin=" + fingerprint(self)}, abi.OK},
 		{"the one that the module brought", self, []string{"https://example.org/* pin=" + fingerprint(self), "https://example.org/*"}, abi.Unavailable},
 		{"another's that the module brought", other, []string{"https://example.org/* pin=" + fingerprint(other), "https://example.org/*"}, abi.Unavailable},
 		{"a good one that the module named", good, []string{"https://example.org/* pin=" + fingerprint(good), "https://example.org/*"}, abi.OK},
-		{"two that are never the same", self, []string{"https://example.org/* pin=" + fingerprint(self), "https://example.org/* pin=" + fingerprint(good)}, abi.Denied},
+		{"two that are never the same", self, []string{"https://example.org/* pin=" + fingerprint(self), "https://example.org/* pin=" + fingerprint(good)}, abi.Unavailable},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w.serve("1.1.1.1:443", test.shown, say(""))

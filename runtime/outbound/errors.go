@@ -15,7 +15,7 @@ var (
 	errOutside    = refuse(abi.Denied, "This module may not make that request.")
 	errLeaves     = refuse(abi.Denied, "The server leads to an address that this module may not ask.")
 	errReach      = refuse(abi.Denied, "The server is in a network that this module may not reach.")
-	errPin        = refuse(abi.Denied, "The server's certificate is not the one that was agreed on.")
+	errPin        = refuse(abi.Unavailable, "The server's certificate is not the one that was agreed on.")
 	errAddress    = refuse(abi.Invalid, "The address of the request makes no sense.")
 	errHeaders    = refuse(abi.Limit, "The request has too many headers, or too long ones.")
 	errNoSecret   = refuse(abi.Unavailable, "A secret that this module uses is not configured.")

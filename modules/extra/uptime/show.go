@@ -21,7 +21,7 @@ var spans = [...]span{
 	{name: "24 h", words: "last 24 hours", minutes: slots, point: 5, row: 180},
 }
 
-var errGone = sdk.Fail(abi.NotFound, "This address is not granted any more. Send /uptime for those that are.")
+var errGone = sdk.Fail(abi.NotFound, "This address is not granted any more. Send /sites for those that are.")
 
 // show is one address: how it is, a picture of its latency, and a table.
 func show(host sdk.Host, req sdk.Request) (sdk.Reply, error) {

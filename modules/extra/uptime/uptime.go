@@ -16,7 +16,7 @@ func Module() sdk.Module { return moduleAt(func() int64 { return time.Now().Unix
 
 func moduleAt(clock func() int64) sdk.Module {
 	return sdk.Module{
-		Commands: map[string]sdk.Handler{"uptime": list},
+		Commands: map[string]sdk.Handler{"sites": list},
 		Actions:  map[string]sdk.Handler{"list": list, "show": show, "check": checkBy(clock)},
 	}
 }

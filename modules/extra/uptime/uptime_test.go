@@ -131,7 +131,7 @@ func (w *world) ticks(n int) {
 	}
 }
 
-func typing() sdk.Request { return sdk.Request{Command: "uptime"} }
+func typing() sdk.Request { return sdk.Request{Command: "sites"} }
 
 func tap(action string, args ...string) sdk.Request {
 	return sdk.Request{Action: action, Args: sdk.Do("", action, args...).Args}
