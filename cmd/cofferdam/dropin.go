@@ -19,6 +19,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/notice"
 	"github.com/cofferdam-bot/cofferdam/runtime/registry"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
+	"github.com/cofferdam-bot/cofferdam/runtime/trigger"
 	"github.com/cofferdam-bot/cofferdam/runtime/vault"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/scrub"
@@ -108,7 +109,7 @@ func builtInNames() (names []string, err error) {
 }
 
 // scanModule is the first look at a file of the folder: whether any host could run it, and
-// whether it uses what its manifest does not ask for.
+// whether it uses, or wants to be run for, what its manifest does not ask for.
 func (a *app) scanModule(wasm []byte) error {
 	manifest, err := abi.ReadManifest(wasm)
 	if err != nil {
@@ -124,6 +125,9 @@ func (a *app) scanModule(wasm []byte) error {
 	}
 	if len(uses) > 0 {
 		return fmt.Errorf("it uses what its manifest does not ask for: %s", strings.Join(textsOf(slices.Sorted(maps.Keys(uses))), ", "))
+	}
+	if err := trigger.CheckByItself(manifest); err != nil {
+		return fmt.Errorf("its manifest: %s", strings.Join(linesOf(err), "; "))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -19,9 +20,11 @@ import (
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
+	"github.com/cofferdam-bot/cofferdam/runtime/trigger"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 	"github.com/cofferdam-bot/cofferdam/security/foreign"
 	"github.com/cofferdam-bot/cofferdam/security/signature"
+	"github.com/cofferdam-bot/cofferdam/security/trust"
 )
 
 // maxModuleFile bounds what is read of a module's file: 8 MiB, beyond which the
@@ -170,7 +173,7 @@ func (f *moduleFile) lookInside(data []byte, cfg *config.Config) (name string) {
 	if cfg != nil {
 		limits = cfg.Modules.LimitsFor(name)
 	}
-	anatomy, err := engine.Dissect(data, engineLimits(limits), hostcall.Table(hostcall.Sources{}))
+	anatomy, err := engine.Dissect(data, limitsOf(limits), hostcall.Table(hostcall.Sources{}))
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
 			f.wrong("%s", strings.TrimSpace(line))
@@ -194,9 +197,13 @@ func (f *moduleFile) lookInside(data []byte, cfg *config.Config) (name string) {
 // lookAtManifest holds what the manifest asks for against what the code can use,
 // and against what a module from elsewhere can have.
 func (f *moduleFile) lookAtManifest(m abi.Manifest, anatomy engine.Anatomy) {
-	if _, err := capability.Parse(requestsOf(m)); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			f.wrong("its manifest: %s", strings.TrimSpace(line))
+	_, err := capability.Parse(trust.Asked(m))
+	if err == nil {
+		err = trigger.CheckByItself(m)
+	}
+	if err != nil {
+		for _, line := range linesOf(err) {
+			f.wrong("its manifest: %s", line)
 		}
 	}
 	uses, known := anatomy.Uses(), len(anatomy.Exports) > 0
@@ -220,8 +227,8 @@ func (f *moduleFile) lookAtManifest(m abi.Manifest, anatomy engine.Anatomy) {
 		}
 	}
 	slices.SortStableFunc(f.Asks, func(a, b abi.AskedCapability) int { return b.Danger - a.Danger })
-	for _, name := range capability.Names() {
-		if uses[name] && !asked[name] {
+	for _, name := range slices.Sorted(maps.Keys(anatomy.Uses())) {
+		if !asked[name] {
 			f.wrong("it uses %s, and its manifest does not ask for it", name)
 		}
 	}
@@ -247,23 +254,6 @@ func cleanLines(texts []string) []string {
 		clean = append(clean, cleanLine(text))
 	}
 	return clean
-}
-
-// requestsOf is what a manifest asks for.
-func requestsOf(m abi.Manifest) []capability.Request {
-	var asked []capability.Request
-	for _, c := range m.Capabilities {
-		asked = append(asked, capability.Request{Name: c.Name, Scope: c.Scope})
-	}
-	return asked
-}
-
-// engineLimits are limits of the config as the sandbox takes them.
-func engineLimits(l config.Limits) engine.Limits {
-	return engine.Limits{
-		Memory: int64(l.Memory), Timeout: l.Timeout, HostCalls: l.HostCalls,
-		Reply: int(l.Reply), Log: int(l.Log), Concurrency: l.Concurrency, Fuel: uint64(l.Fuel),
-	}
 }
 
 // insideThis are the modules inside this program, by name: what no file can be.

@@ -174,7 +174,11 @@ func TestInspectSaysWhatIsRefused(t *testing.T) {
 		{"for anybody", tinyModule(t, changed(func(m *abi.Manifest) { m.Commands[0].Who = abi.WhoAnybody })), "only built-in modules may answer anybody"},
 		{"a built-in's name", tinyModule(t, changed(func(m *abi.Manifest) { m.Name = "core" })), "a built-in module has its name"},
 		{"a built-in's command", tinyModule(t, changed(func(m *abi.Manifest) { m.Commands[0].Name = "start" })), "its command /start is taken"},
-		{"a schedule that it does not ask for", tinyModule(t, changed(func(m *abi.Manifest) { m.Capabilities = m.Capabilities[:3] }), watchImports...), "it uses schedule"},
+		{"a schedule that it does not ask for", tinyModule(t, changed(func(m *abi.Manifest) { m.Capabilities = m.Capabilities[:3] }), watchImports...), "schedules need the capability schedule"},
+		{"a schedule sooner than it asks for", tinyModule(t, changed(func(m *abi.Manifest) { m.Schedules[0].Every = "1m" }), watchImports...), "is more often than"},
+		{"events that it does not ask for", tinyModule(t, changed(func(m *abi.Manifest) {
+			m.Events = []abi.Subscription{{Types: []string{"container.die"}, Action: "died"}}
+		}), watchImports...), `event "container.die" needs the capability docker.events`},
 	} {
 		got, err := inspected(t, placeFile(t, "m.wasm", test.file), nil)
 		if flat := strings.Join(strings.Fields(got), " "); err == nil || !strings.Contains(flat, test.refused) {
