@@ -80,7 +80,7 @@ func TestAnAdminApprovesAFileInChat(t *testing.T) {
 	p.hears("A code, please", 1)
 	p.Type(phone.code())
 	question := p.lately("Approve the module uptime1 1.2.0?")
-	p.expect(question, dropped(1).Digest, "It may:\n🔴 docker.containers.restart{db} (new)\n⚪️ see all containers", "Grace")
+	p.expect(question, dropped(1).Digest, "It may:\n🔴 restart containers named db (new)\n⚪️ list all containers", "Grace")
 	if len(files.approved) != 0 {
 		t.Fatal("it was approved before the tap")
 	}

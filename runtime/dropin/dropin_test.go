@@ -294,3 +294,32 @@ func TestFiveHundredModules(t *testing.T) {
 		t.Errorf("told again: %q", r.notices)
 	}
 }
+
+// What the config leaves is said in patterns that can be approved: an admin who takes
+// them as they stand is not told that the module does not ask for so much.
+func TestWhatTheConfigLeavesCanBeApproved(t *testing.T) {
+	for _, test := range []struct{ asked, config, left []string }{
+		{[]string{"web-*"}, []string{"web-1"}, []string{"web-1"}},
+		{[]string{"web-*", "db"}, []string{"web-1", "d*", "ldap"}, []string{"db", "web-1"}},
+		{[]string{"web-*"}, []string{"*-1"}, nil},
+		{[]string{"web-*"}, []string{"web-1", "*-2"}, nil},
+		{[]string{"web-*"}, []string{"*"}, nil},
+	} {
+		r := newRig(t)
+		r.policy.Covers = capability.Covers
+		r.granted["hello"] = []capability.Request{{Name: "docker.containers.restart", Scope: test.config}}
+		digest := r.drop("hello.wasm", wasm(t, "hello", "1.0.0", test.asked...))
+		r.sync()
+		got := r.pending("hello.wasm").Asks[0].Narrowed
+		if !slices.Equal(got, test.left) {
+			t.Errorf("%q of %q: %q", test.config, test.asked, got)
+		}
+		if len(got) == 0 {
+			got = test.asked
+		}
+		r.approves("hello", digest, restart(got...))
+		if spec := r.runs["hello"]; !slices.Equal(spec.Approved[0].Scope, got) || !slices.Equal(spec.Granted[0].Scope, test.config) {
+			t.Errorf("%q of %q: it runs with %+v and %+v", test.config, test.asked, spec.Approved, spec.Granted)
+		}
+	}
+}

@@ -73,11 +73,7 @@ func (d *Dropins) asks(m abi.Manifest, last trust.Version) (asks []abi.AskedCapa
 		a := abi.AskedCapability{Name: c.Name, Scope: c.Scope, Words: d.Words(name, c.Scope), Reason: c.Reason, Danger: d.Danger(name)}
 		a.New = last.Digest != "" && !policy.Within(last.Granted, asked[i])
 		if granted != nil && !policy.Within(granted, asked[i]) {
-			for _, g := range granted {
-				if g.Name == c.Name {
-					a.Narrowed = g.Scope
-				}
-			}
+			a.Narrowed = left(policy, granted, asked[i])
 		}
 		asks = append(asks, a)
 	}
@@ -91,6 +87,39 @@ func (d *Dropins) asks(m abi.Manifest, last trust.Version) (asks []abi.AskedCapa
 		}
 	}
 	return asks, gone
+}
+
+// left is what the config leaves of what is asked, in patterns that can be granted: each
+// lies in both scopes. nil: there are none that say it, as where two patterns overlap.
+// What is approved then is what is asked, and the config narrows it all the same.
+func left(p trust.Policy, granted []capability.Request, asked capability.Request) (scope []string) {
+	name := capability.Name(asked.Name)
+	at := slices.IndexFunc(granted, func(g capability.Request) bool { return g.Name == asked.Name })
+	if at < 0 {
+		return nil
+	}
+	if one := granted[at]; p.Within([]capability.Request{asked}, one) {
+		return one.Scope
+	}
+	within := func(outer, inner string) bool { return p.Covers != nil && p.Covers(name, []string{outer}, []string{inner}) }
+	for _, g := range granted[at].Scope {
+		overlaps := false
+		for _, a := range asked.Scope {
+			switch {
+			case within(a, g):
+				scope = append(scope, g)
+			case within(g, a):
+				scope = append(scope, a)
+			default:
+				overlaps = overlaps || !capability.Disjoint(name, []string{a}, []string{g})
+			}
+		}
+		if overlaps {
+			return nil
+		}
+	}
+	slices.Sort(scope)
+	return slices.Compact(scope)
 }
 
 // byItself says when a module runs without being asked.

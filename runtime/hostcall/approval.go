@@ -48,7 +48,7 @@ func (s Sources) approval(ctx context.Context, request []byte) (abi.ModuleApprov
 	case file.State != abi.FilePending:
 		return fail(refuse(abi.Conflict, "That file cannot be approved: "+foreign.Line(cmp.Or(file.Why, "something about it is wrong"), 200)))
 	}
-	grants, err := s.chosen(file, q.Grants)
+	grants, err := chosen(file, q.Grants)
 	if err != nil {
 		return fail(err)
 	}
@@ -92,7 +92,7 @@ func (s Sources) waiting(ctx context.Context, name, digest string) (list abi.Pen
 
 // chosen are the grants that were chosen, sorted by name. None chosen means all
 // that the file asks, as far as the config lets it.
-func (s Sources) chosen(file abi.PendingModule, grants []abi.GrantedCapability) ([]asked, error) {
+func chosen(file abi.PendingModule, grants []abi.GrantedCapability) ([]asked, error) {
 	given := map[string][]string{}
 	for _, g := range grants {
 		if _, twice := given[g.Name]; twice {
@@ -104,20 +104,19 @@ func (s Sources) chosen(file abi.PendingModule, grants []abi.GrantedCapability) 
 	var requests []capability.Request
 	for _, a := range file.Asks {
 		name, scope := capability.Name(a.Name), a.Scope
-		if len(a.Narrowed) > 0 {
+		if len(a.Narrowed) > 0 && capability.Covers(name, scope, a.Narrowed) {
 			scope = a.Narrowed
-		}
-		words := s.words(name, scope, a)
+		} // else the config's scope lies beside it, and holds beside what is approved
 		if own, chosen := given[a.Name]; chosen {
-			if s.Covers != nil && !s.Covers(name, scope, own) {
+			if !capability.Covers(name, scope, own) {
 				return nil, refuse(abi.Invalid, "A pattern of "+a.Name+" reaches beyond what the module asks for.")
 			}
-			words, scope = s.words(name, own, a), own
+			scope = own
 			delete(given, a.Name)
 		} else if len(grants) > 0 {
 			return nil, refuse(abi.Invalid, "The module cannot run without "+a.Name+". It can be made narrower, not left out.")
 		}
-		list = append(list, asked{name: a.Name, scope: scope, words: words, danger: a.Danger, fresh: a.New})
+		list = append(list, asked{name: a.Name, scope: scope, words: capability.Words(name, scope), danger: a.Danger, fresh: a.New})
 		requests = append(requests, capability.Request{Name: a.Name, Scope: scope})
 	}
 	if len(given) > 0 {
@@ -128,20 +127,6 @@ func (s Sources) chosen(file abi.PendingModule, grants []abi.GrantedCapability) 
 	}
 	slices.SortFunc(list, func(a, b asked) int { return cmp.Compare(a.name, b.name) })
 	return list, nil
-}
-
-// words say a capability in a scope. Those of the file that waits are the host's
-// too, for the scope that it asks.
-func (s Sources) words(name capability.Name, scope []string, of abi.AskedCapability) string {
-	switch {
-	case s.Words != nil:
-		return s.Words(name, scope)
-	case slices.Equal(scope, of.Scope) && of.Words != "":
-		return of.Words
-	case len(scope) == 0:
-		return string(name)
-	}
-	return string(name) + "{" + strings.Join(scope, ", ") + "}"
 }
 
 // maxDetails bounds what a confirmation lists, in bytes: with all that stands

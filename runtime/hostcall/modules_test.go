@@ -109,7 +109,7 @@ func TestAnApprovalNamesTheFileAndWhatItMayDo(t *testing.T) {
 	p := newPorter(uptime())
 	request := abi.ModuleApproval{Name: "uptime", Digest: digestA}
 	act := p.asks(t, abi.OpModuleApprove, request)
-	want := "It may:\n🔴 restart containers named web-* or db (new)\n⚪️ see containers named web-* or db"
+	want := "It may:\n🔴 restart containers named web-* or db (new)\n⚪️ list containers named web-* or db"
 	if act.Capability != capability.ModulesApprove || act.Host != "modules" || act.Name != "uptime 1.2.0" || act.By != "Ada" || act.Details != want ||
 		!strings.HasPrefix(act.ID, digestA+"/") || len(act.ID) != 129 {
 		t.Errorf("to be confirmed is %+v", act)
@@ -304,14 +304,8 @@ func TestGrantsThatCannotBe(t *testing.T) {
 		"nonsense":           {g(list, "db"), g(restart, "label:")},
 		"beyond what it ask": {g(list, "db"), g(restart, "*")},
 	} {
-		p := newPorter(uptime())
-		s := p.sources()
-		s.Covers = func(_ capability.Name, outer, inner []string) bool {
-			return !slices.ContainsFunc(inner, func(one string) bool { return !slices.Contains(outer, one) })
-		}
-		data, _ := json.Marshal(abi.ModuleApproval{Name: "uptime", Digest: digestA, Grants: grants})
 		c := warden(t, full())
-		code, answer := operation(t, s, abi.OpModuleApprove).Call(t.Context(), c, data)
+		code, answer := newPorter(uptime()).call(t, c, abi.OpModuleApprove, abi.ModuleApproval{Name: "uptime", Digest: digestA, Grants: grants})
 		if code != abi.Invalid || c.Demand != nil {
 			t.Errorf("%s: %v %s, demands %+v", name, code, answer, c.Demand)
 		}
@@ -473,4 +467,26 @@ func FuzzApproval(f *testing.F) {
 			t.Errorf("%s: %+v, %+v", data, approval, act)
 		}
 	})
+}
+
+// What the config leaves is what is approved if nothing else is chosen. A scope of the
+// config that lies beside what is asked is no reason to refuse: it holds all the same.
+func TestAnApprovalWithinTheConfig(t *testing.T) {
+	for _, test := range []struct{ config, want []string }{
+		{[]string{"web-1"}, []string{"web-1"}},
+		{[]string{"web-1", "ldap"}, []string{"web-*", "db"}},
+		{[]string{"*-1"}, []string{"web-*", "db"}},
+	} {
+		file := uptime()
+		file.Asks[1].Narrowed = test.config
+		p := newPorter(file)
+		request := abi.ModuleApproval{Name: "uptime", Digest: digestA}
+		act := p.asks(t, abi.OpModuleApprove, request)
+		if words := capability.Words(capability.ContainersRestart, test.want); !strings.Contains(act.Details, "🔴 "+words+" (new)") {
+			t.Errorf("%q: %s", test.config, act.Details)
+		}
+		if code, answer := p.call(t, warden(t, tapped(act)), abi.OpModuleApprove, request); code != abi.OK || !slices.Equal(p.granted[1].Scope, test.want) {
+			t.Errorf("%q: %v %s, granted %+v", test.config, code, answer, p.granted)
+		}
+	}
 }

@@ -26,11 +26,6 @@ type Sources struct {
 	// Notifier sends notices, Modules lets files of the module folder run.
 	Notifier Notifier
 	Modules  Modules
-	// Words say a capability plainly: "restart containers named web-*"; nil: its
-	// name with its scope. Covers tells whether every target of one scope lies inside
-	// another; nil: that is for Modules to say.
-	Words  func(name capability.Name, scope []string) string
-	Covers func(name capability.Name, outer, inner []string) bool
 	// Audit keeps the record of what acts; without it nothing acts.
 	Audit Audit
 	// Observe is told how each call ended, in the word of its code; nil: nobody
