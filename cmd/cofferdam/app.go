@@ -236,7 +236,7 @@ func (a *app) sources(o options) hostcall.Sources {
 		Docker: a.docker, Images: a.docker, Updates: updates, Metrics: machine, History: a.history,
 		Bot: botOf{a}, Health: healthOf{a}, Audit: a.audit, Observe: a.metrics.HostCall,
 		HTTP: a.outbound(), KV: a.store.KV(o.now), Notifier: a.openNotifier(o),
-		Modules: a.modulesOf(o), Words: capability.Words, Covers: capability.Covers,
+		Modules: a.modulesOf(o),
 	}
 }
 

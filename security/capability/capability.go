@@ -4,7 +4,6 @@
 package capability
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -274,40 +273,6 @@ func (s Set) String() string {
 		}
 	}
 	return strings.Join(out, " ")
-}
-
-// Words say what is granted, the most dangerous first, a text for each capability.
-// Of several scopes one that another lies inside is left out.
-func (s Set) Words() []string {
-	names := slices.SortedFunc(maps.Keys(s.granted), func(a, b Name) int {
-		return cmp.Or(cmp.Compare(Danger(b), Danger(a)), cmp.Compare(a, b))
-	})
-	list := make([]string, 0, len(names))
-	for _, name := range names {
-		var words []string
-		for i, scope := range s.granted[name] {
-			if !s.isWider(name, i) {
-				words = append(words, Words(name, scope.source))
-			}
-		}
-		list = append(list, strings.Join(words, ", and only: "))
-	}
-	return list
-}
-
-// isWider reports whether another scope of a capability lies inside that of index i,
-// which then narrows nothing. Of two that are the same the later one does not count.
-func (s Set) isWider(name Name, i int) bool {
-	scopes := s.granted[name]
-	for j, other := range scopes {
-		if i == j || !Covers(name, scopes[i].source, other.source) {
-			continue
-		}
-		if j < i || !Covers(name, other.source, scopes[i].source) {
-			return true
-		}
-	}
-	return false
 }
 
 // List returns the capabilities with their scopes, sorted, one text for each,

@@ -1,7 +1,6 @@
 package capability
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -164,28 +163,4 @@ func FuzzWords(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestWordsOfASet(t *testing.T) {
-	parse := func(requests ...Request) Set {
-		set, err := Parse(requests)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return set
-	}
-	asked := parse(Request{"docker.containers.list", []string{"*"}}, Request{"docker.containers.restart", []string{"web-*", "db"}}, Request{"kv", []string{"1MiB"}})
-	given := parse(Request{"docker.containers.list", []string{"web-*"}}, Request{"docker.containers.restart", []string{"web-*", "cache"}}, Request{"kv", []string{"64KiB"}})
-	got := asked.Narrow(given).Words()
-	want := []string{
-		Words(ContainersRestart, []string{"web-*", "db"}) + ", and only: " + Words(ContainersRestart, []string{"web-*", "cache"}),
-		Words(KV, []string{"64KiB"}),
-		Words(ContainersList, []string{"web-*"}),
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q\nwant %q", got, want)
-	}
-	if same := asked.Narrow(asked).Words(); len(same) != 3 || strings.Contains(strings.Join(same, " "), "only:") {
-		t.Errorf("a scope that is there twice: %q", same)
-	}
 }
