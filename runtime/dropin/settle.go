@@ -40,6 +40,11 @@ func (d *Dropins) settle(ctx context.Context, name string, there map[string]bool
 			for _, f := range candidates {
 				f.waits = true
 			}
+			// What runs is decided about all the same: somebody who changes a file all the
+			// time does not keep alive what lost the operator's word.
+			if r.Runs != nil {
+				d.goOn(ctx, name, r.Runs, nil, candidates, nil)
+			}
 			return true
 		}
 		f.waits = false
