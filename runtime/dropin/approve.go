@@ -256,7 +256,7 @@ func (d *Dropins) revoke(ctx context.Context, who by, q abi.ModuleRef) (abi.Modu
 func (d *Dropins) knownToAdmins(name, digest string) {
 	for _, f := range d.of(name) {
 		if f.Digest == digest {
-			d.isNews(d.describe(f))
+			d.isTold(causeOf(d.describe(f)))
 		}
 	}
 }

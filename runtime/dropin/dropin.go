@@ -102,7 +102,8 @@ type Dropins struct {
 	away    string // why the folder cannot be read; empty: it can
 	warned  []string
 	beyond  int
-	anew    bool // everything is put again: the config may grant otherwise
+	next    string // where the next look begins; empty: at the beginning
+	anew    bool   // everything is put again: the config may grant otherwise
 	told    told
 
 	mu sync.Mutex

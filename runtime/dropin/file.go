@@ -34,6 +34,20 @@ type file struct {
 	waits bool
 }
 
+// lookBytes is how much one look reads: whoever decides about a module waits for no
+// more. It is at least one file.
+const lookBytes = 8 * folder.MaxFile
+
+// soon is when the rest is read.
+const soon = 50 * time.Millisecond
+
+// startingAt is a list that begins with another of its entries, and goes round: what
+// one look left out comes first in the next, whatever changes meanwhile.
+func startingAt(entries []folder.Entry, name string) []folder.Entry {
+	at := max(slices.IndexFunc(entries, func(e folder.Entry) bool { return e.Name == name }), 0)
+	return slices.Concat(entries[at:], entries[:at])
+}
+
 // look reads what is new in the folder. It returns the names of the files that are there;
 // nil if the folder cannot be read, and nothing is to be concluded from what is missing.
 func (d *Dropins) look(ctx context.Context) (there map[string]bool, again time.Duration) {
@@ -52,8 +66,19 @@ func (d *Dropins) look(ctx context.Context) (there map[string]bool, again time.D
 	there = map[string]bool{}
 	for _, e := range list.Entries {
 		there[e.Name] = true
+	}
+	left, from := int64(lookBytes), d.next
+	d.next = ""
+	for _, e := range startingAt(list.Entries, from) {
 		if ctx.Err() != nil {
 			return nil, 0
+		}
+		if e.Fault == nil && d.unchanged(e) == nil {
+			if left < e.Size {
+				d.next, again = e.Name, soon
+				break
+			}
+			left -= e.Size
 		}
 		if d.lookAt(e) {
 			again = settling
@@ -85,12 +110,8 @@ func (d *Dropins) lookAt(e folder.Entry) (again bool) {
 		d.files[e.Name] = &file{name: e.Name, size: e.Size, fault: e.Fault.Error()}
 		return false
 	}
-	old := d.files[e.Name]
-	if old == nil {
-		old = d.remembered(e.Name)
-	}
-	if old != nil && old.stamp != "" && old.stamp == e.Stamp && !d.trustedSince(old) {
-		d.files[e.Name] = old
+	if known := d.unchanged(e); known != nil {
+		d.files[e.Name] = known
 		return false
 	}
 	f, wasm, err := d.read(e.Name)
@@ -115,6 +136,18 @@ func (d *Dropins) lookAt(e folder.Entry) (again bool) {
 	}
 	d.files[e.Name] = f
 	return false
+}
+
+// unchanged is what is known of a file that need not be read again; nil: it must be.
+func (d *Dropins) unchanged(e folder.Entry) *file {
+	known := d.files[e.Name]
+	if known == nil {
+		known = d.remembered(e.Name)
+	}
+	if known != nil && known.stamp != "" && known.stamp == e.Stamp && !d.trustedSince(known) {
+		return known
+	}
+	return nil
 }
 
 // remembered is the file from which a module runs, as it was when it was read last,
