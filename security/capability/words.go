@@ -249,9 +249,22 @@ func demandWords(word string) string {
 	case "secret":
 		return " with your secret " + join(strings.Split(value, "|"), "or")
 	case "pin":
-		return " (only to a server that shows a certificate you name)"
+		return " (only to a server that shows " + join(pinsWords(value), "or") + ")"
 	}
 	return " " + word
+}
+
+// pinsWords tells the operator's certificates from those that the pattern brings
+// along: whoever wrote it may have made them, and can then stand between.
+func pinsWords(value string) (words []string) {
+	for text := range strings.SplitSeq(value, "|") {
+		if _, brought := parseDigest(text); brought {
+			words = append(words, "the certificate "+text+", whoever made it")
+		} else {
+			words = append(words, "a certificate you name")
+		}
+	}
+	return unique(words)
 }
 
 func eventsWords(types []string) string {
@@ -323,12 +336,16 @@ func unique(list []string) []string {
 // visible replaces what nobody sees, and what turns the direction of writing.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) || r == brailleBlank {
 			return unicode.ReplacementChar
 		}
 		return r
 	}, text)
 }
+
+// brailleBlank counts as a symbol, and looks like a blank: with it one pattern could
+// read like a sentence of the host's.
+const brailleBlank = '\u2800'
 
 // all reports whether a glob matches every text.
 func (g glob) all() bool { return len(g) > 1 && strings.Join(g, "") == "" }

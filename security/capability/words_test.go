@@ -61,11 +61,28 @@ func TestWordsOfRequests(t *testing.T) {
 		{"https://a.example/x secret=token|key private", "GET requests to https://a.example/x with your secret token or key, private addresses included"},
 		{"secret:api_url/*", "GET requests to your secret address api_url"},
 		{"GET|DELETE secret:api_url/access-keys/* pin=cert private", "GET and DELETE requests to /access-keys/* at your secret address api_url (only to a server that shows a certificate you name), private addresses included"},
+		// A certificate that the author names may be the author's: nobody else need vouch for it.
+		{"https://a.example/x pin=" + digest + " secret=token", "GET requests to https://a.example/x (only to a server that shows the certificate " + digest + ", whoever made it) with your secret token"},
+		{"https://a.example/x pin=cert|" + digest, "GET requests to https://a.example/x (only to a server that shows a certificate you name or the certificate " + digest + ", whoever made it)"},
 		{"https://a.example/;https://b.example/", "GET requests to https://a.example/ and GET requests to https://b.example/"},
 	} {
 		if got := requestsWords(split(test.scope)); got != test.want {
 			t.Errorf("%q:\n got %q\nwant %q", test.scope, got, test.want)
 		}
+	}
+}
+
+// TestAttackBlanksThatAreLetters: a label's value that is full of them could look like a
+// sentence of the host's.
+func TestAttackBlanksThatAreLetters(t *testing.T) {
+	for _, blank := range []string{"\u2800", "\u3164", "\u115f", "\u1160", "\uffa0", "\u034f", "\u17b4", "\u180b", "\ufe00", "\U000e0100", "\u00a0"} {
+		words := Words(ContainersKill, []string{"label:a=b" + blank + blank + "harmless"})
+		if want := "kill containers with the label a=b\ufffd\ufffdharmless"; words != want {
+			t.Errorf("%q: %q", blank, words)
+		}
+	}
+	if got := visible("ключ 日本 é"); got != "ключ 日本 é" {
+		t.Errorf("what people write became %q", got)
 	}
 }
 
