@@ -21,6 +21,10 @@ type lane struct {
 	grant          capability.Set
 	log            *zap.Logger
 	schedules      []*scheduled
+	// least is granted between two runs by the clock, of whichever schedules, and
+	// free is when the next may be.
+	least time.Duration
+	free  time.Time
 	// actions are those of events, by type.
 	actions map[string][]string
 	// events wait; dropped counts those that were not told in time.
@@ -56,6 +60,7 @@ func (l *lane) adopt(m Module, now time.Time) {
 	l.clear()
 	l.digest, l.grant, l.actions = m.Digest, m.Grant, map[string][]string{}
 	least, granted := m.Grant.LeastInterval()
+	l.least = least
 	for _, s := range m.Manifest.Schedules {
 		c, err := newClock(s, least, jitterOf(l.module, s.Name), now)
 		if !granted {
@@ -135,9 +140,13 @@ func (t *Trigger) happened(ctx context.Context, e abi.Event, of capability.Targe
 // next takes what is to be run next: schedules before events, of which there may
 // be many. ok is false if there is nothing now.
 func (l *lane) next(now time.Time) (w waiting, s *scheduled, ok bool) {
+	if latest := now.Add(l.least); l.free.After(latest) {
+		l.free = latest // a clock that was put back, or another grant
+	}
 	for i, s := range l.schedules {
-		if s.ready {
+		if s.ready && !now.Before(l.free) {
 			s.ready, s.running = false, true
+			l.free = later(l.free, now.Add(-paceSlack)).Add(l.least)
 			l.schedules = append(slices.Delete(l.schedules, i, i+1), s) // the others come first next time
 			return waiting{action: s.action}, s, true
 		}
@@ -153,6 +162,17 @@ func (l *lane) next(now time.Time) (w waiting, s *scheduled, ok bool) {
 		l.dropped = 0
 	}
 	return w, nil, true
+}
+
+// paceSlack is how late a run may be without delaying the next one: it is looked at
+// what is due every second, and a run waits for a slot.
+const paceSlack = 2 * time.Second
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // start begins a run of a lane, if it has none and something waits. The lock is

@@ -219,6 +219,40 @@ func TestNoModuleRunsMoreOftenThanGranted(t *testing.T) {
 	})
 }
 
+// TestManySchedulesAreNoWayToRunMoreOften (F3): what is granted, and what admins read,
+// is how often the module runs by the clock, not each of its schedules. Each has its turn.
+func TestManySchedulesAreNoWayToRunMoreOften(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := clocked(t, "greedy", "5m", "5m")
+		m.Manifest.Schedules = nil
+		for i := range 8 {
+			s := abi.Schedule{Name: fmt.Sprintf("s%d", i), Every: "5m", Action: fmt.Sprintf("a%d", i)}
+			if i%2 == 1 {
+				s.Every, s.Cron = "", "* * * * *"
+			}
+			m.Manifest.Schedules = append(m.Manifest.Schedules, s)
+		}
+		y := began(t, m)
+		time.Sleep(time.Hour)
+		for i := range 12 { // nor is it to be loaded again and again
+			again := m
+			again.Digest = fmt.Sprint("version ", i)
+			y.set(again)
+			time.Sleep(5 * time.Minute)
+		}
+		synctest.Wait()
+		runs, turns := y.of("greedy"), map[string]int{}
+		for i, r := range runs {
+			if turns[r.request.Action]++; i > 0 && r.at.Sub(runs[i-1].at) < 5*time.Minute-paceSlack {
+				t.Errorf("runs %s apart", r.at.Sub(runs[i-1].at))
+			}
+		}
+		if len(runs) < 20 || len(runs) > 25 || len(turns) != 8 {
+			t.Errorf("%d runs in two hours: %v", len(runs), turns)
+		}
+	})
+}
+
 func TestAScheduleThatIsNotGrantedDoesNotRun(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := clocked(t, "ships", "10s", "10s")
