@@ -218,6 +218,9 @@ func (d *Dropins) store(ctx context.Context, name string, f *file) error {
 	r := d.known(name)
 	r.Runs = &runs{File: f.name, Stamp: f.stamp, Size: f.size, Digest: f.Digest, Manifest: f.Manifest, Signature: f.Signature}
 	r.Last = trust.Version{Version: f.Manifest.Version, Digest: f.Digest, Signed: d.isSigned(f), Granted: f.verdict.Granted}
+	if r.Last.Signed {
+		r.Last.Signer = f.Signature.KeyID
+	}
 	if r.Last.Granted == nil {
 		r.Last.Granted = trust.Asked(f.Manifest)
 	}

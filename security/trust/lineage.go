@@ -30,8 +30,10 @@ type Lineage struct {
 type Version struct {
 	Version string `json:"version,omitempty"`
 	Digest  string `json:"digest,omitempty"`
-	// Signed tells that it ran because of a signature.
-	Signed bool `json:"signed,omitempty"`
+	// Signed tells that it ran because of a signature, and Signer is the key's id;
+	// empty: it is not known.
+	Signed bool   `json:"signed,omitempty"`
+	Signer string `json:"signer,omitempty"`
 	// Granted is what it was let do, before the config narrowed it.
 	Granted []capability.Request `json:"granted,omitempty"`
 }

@@ -135,6 +135,9 @@ func (f File) unvouched(p Policy, l Lineage, asked []capability.Request) Verdict
 		return pending(more, "it has the version of the file that was let run last, %s, and other bytes", l.Last.Version)
 	case l.Last.Digest != "" && l.Last.Digest != f.Digest && age == unknown:
 		return pending(more, "whether it is newer than the version that was let run last cannot be told: %q and %q", f.Manifest.Version, l.Last.Version)
+	case signed && l.Last.Signed && l.Last.Signer != "" && l.Last.Signer != f.Signature.KeyID:
+		// Its author would get what another's module kept, and the secrets of its name.
+		return pending(more, "a trusted key signed it, %s, but another than the version before, %s", f.Signature.KeyID, l.Last.Signer)
 	case signed && l.Revoked != "":
 		return pending(more, "a trusted key signed it, and the version before was revoked")
 	case signed && len(more) > 0:

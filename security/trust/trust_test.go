@@ -113,10 +113,11 @@ var rules = []struct {
 
 	{"one that was signed and is not any more is refused", func(w *world) { w.Last.Signed = true }, Refused, "", "not signed, and the version before was"},
 	{"also with a stranger's signature", func(w *world) { w.Last.Signed = true; w.Signature.KeyID = "THEIRS" }, Refused, "", "THEIRS"},
-	{"another trusted key is as good", func(w *world) {
-		w.Last.Signed, w.Keys = true, []string{"OURS", "ALSO"}
+	{"one that another trusted key signed waits: it would get what the other's kept", func(w *world) {
+		w.Last.Signed, w.Last.Signer, w.Keys = true, "OURS", []string{"OURS", "ALSO"}
 		w.Signature = Signature{KeyID: "ALSO", Verified: true}
-	}, Runs, abi.TrustSigned, ""},
+	}, Pending, "", "ALSO, but another than the version before, OURS"},
+	{"one of the same key runs", func(w *world) { signed(w); w.Last.Signed, w.Last.Signer = true, "OURS" }, Runs, abi.TrustSigned, "OURS"},
 
 	{"a refused file stays so, silently", func(w *world) { w.Lineage.Refused = []string{"new"} }, Refused, "", "an admin refused it"},
 	{"though it is signed", func(w *world) { signed(w); w.Lineage.Refused = []string{"new"} }, Refused, "", "an admin refused it"},
