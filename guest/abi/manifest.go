@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -111,6 +112,7 @@ type LimitRequest struct {
 const (
 	maxName        = 32
 	maxText        = 256
+	maxVersion     = 64
 	maxCommands    = 64
 	maxCapability  = 64
 	maxScope       = 64
@@ -143,7 +145,10 @@ func (m Manifest) Check() error {
 	if m.ABI != Version {
 		fault("abi %d: this host speaks version %d", m.ABI, Version)
 	}
-	for what, text := range map[string]string{"version": m.Version, "description": m.Description, "author": m.Author} {
+	if !isVersion(m.Version) {
+		fault("version %q: 1 to %d of letters, digits and .+-_~", m.Version, maxVersion)
+	}
+	for what, text := range map[string]string{"description": m.Description, "author": m.Author} {
 		if !isLine(text, maxText) {
 			fault("%s: one line of 1 to %d bytes", what, maxText)
 		}
@@ -270,6 +275,14 @@ func isName(s string, extra byte) bool {
 	return true
 }
 
+// isVersion reports whether s can be a version: it stands beside the host's own words,
+// and shall be no sentence.
+func isVersion(s string) bool {
+	return s != "" && len(s) <= maxVersion && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".+-_~", r)
+	})
+}
+
 // isLine reports whether s is one line of visible UTF-8 text.
 func isLine(s string, limit int) bool {
 	return s != "" && len(s) <= limit && utf8.ValidString(s) && strings.TrimSpace(s) == s &&
@@ -277,12 +290,21 @@ func isLine(s string, limit int) bool {
 }
 
 // invisible tells what nobody sees: control characters, marks that turn the
-// direction of writing, blanks of no width. With them a label could look like
-// another module's. Joiners stay: emoji are made of them.
+// direction of writing, blanks of no width, and what counts as a letter or a symbol and
+// looks like a blank. With them a label could look like another module's. The joiner
+// and the emoji style stay: emoji are made of them.
 func invisible(r rune) bool {
-	switch {
-	case r < ' ', r >= 0x7f && r < 0xa0, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f:
+	switch r {
+	case emojiStyle, joiner:
+		return false
+	case brailleBlank:
 		return true
 	}
-	return strings.ContainsRune("\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u3164\ufeff", r)
+	return unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
+
+const (
+	joiner       = '\u200d'
+	emojiStyle   = '\ufe0f' // follows a character that is shown as an emoji, as in "ℹ️"
+	brailleBlank = '\u2800'
+)

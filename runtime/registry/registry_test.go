@@ -121,6 +121,8 @@ func TestFirstOwnerKeepsCommandsAndWords(t *testing.T) {
 		{"a name twice", wasm(t, "first", nil), "of that name"},
 		{"a command twice", wasm(t, "second", []abi.Command{cmd("b", abi.WhoUser), cmd("a", abi.WhoUser)}), "belongs to module first"},
 		{"a word twice", wasm(t, "second", []abi.Command{cmd("b", abi.WhoUser, menu("ships", 1, 1))}), "belongs to /a"},
+		{"a word that only looks like another", wasm(t, "second", []abi.Command{cmd("b", abi.WhoUser, menu("sh\u200dips", 1, 1))}), "belongs to /a"},
+		{"the same with an emoji's style", wasm(t, "second", []abi.Command{{Name: "b", Description: "b", Who: abi.WhoUser, Aliases: []string{"🐳\u200d\ufe0f ships\ufe0f"}}}), "belongs to /a"},
 		{"a word twice in itself", wasm(t, "second", []abi.Command{cmd("b", abi.WhoUser, menu("x", 1, 1)), cmd("c", abi.WhoUser, menu("X", 1, 2))}), "belongs to /b"},
 		{"an unknown capability", wasm(t, "second", nil, abi.CapabilityRequest{Name: "docker.exec", Reason: "r"}), "unknown"},
 		{"no manifest", Spec{Wasm: []byte("\x00asm\x01\x00\x00\x00")}, "cofferdam.manifest"},

@@ -89,7 +89,10 @@ func fold(text string) string {
 	runes := []rune(text)
 	var kept []rune
 	for i, r := range runes {
-		if r != emojiStyle && (i+1 == len(runes) || runes[i+1] != emojiStyle) {
+		if unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+			continue // nobody sees it: with it a word would look like another's
+		}
+		if i+1 == len(runes) || runes[i+1] != emojiStyle || unicode.IsLetter(r) && r != 'ℹ' {
 			kept = append(kept, r)
 		}
 	}
