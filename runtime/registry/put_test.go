@@ -82,6 +82,7 @@ func TestPutAddsAndReplaces(t *testing.T) {
 	if got := r.Describe(abi.RoleAdmin).Modules[2].Signer; got != "E1" {
 		t.Errorf("an admin is told of the signer %q", got)
 	}
+	r.AwaitAll() // core is loaded beside
 	made := len(w.made)
 	same := foreign(t, ships(t, "web-*"))
 	same.Trust, same.Signer = abi.TrustApproved, ""
