@@ -374,9 +374,6 @@ func (a *app) serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	for _, u := range pending {
-		a.pipeline.Resume(u.Received, u.Since, u.Started)
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -390,6 +387,10 @@ func (a *app) serve(ctx context.Context) error {
 	workers.Go(func() { a.runByThemselves(ctx) })
 	if a.dropins != nil {
 		workers.Go(func() { a.dropins.Run(ctx) })
+		a.awaitDropins(ctx)
+	}
+	for _, u := range pending {
+		a.pipeline.Resume(u.Received, u.Since, u.Started)
 	}
 	a.tellInsecure(a.insecure)
 	a.log.Info("cofferdam is running", zap.String("event", "app.started"), zap.String("version", version()), zap.Int("resumed", len(pending)))

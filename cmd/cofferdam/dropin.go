@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/modules"
@@ -59,6 +60,22 @@ func (a *app) openDropins(_ context.Context, o options) error {
 	})
 	a.folder = a.dropins
 	return err
+}
+
+// dropinsWithin is how long a start waits for modules of the folder. What is not compiled
+// yet takes longer, and comes later.
+const dropinsWithin = 3 * time.Second
+
+// awaitDropins returns when the modules of the folder that may run do. What was asked of
+// them while the bot was away is theirs to answer, not unknown.
+func (a *app) awaitDropins(ctx context.Context) {
+	late := time.NewTimer(dropinsWithin)
+	defer late.Stop()
+	select {
+	case <-a.dropins.Settled():
+	case <-late.C:
+	case <-ctx.Done():
+	}
 }
 
 // changed has everybody see which commands there are now.

@@ -148,7 +148,7 @@ func (p printedActs) Record(_ context.Context, e audit.Entry) error {
 // printedNotices prints what a module tells by itself.
 type printedNotices struct{ *runOf }
 
-func (p printedNotices) Notify(_ context.Context, _ string, perHour int, n abi.Notice) (abi.NoticeQueued, error) {
+func (p printedNotices) Notify(_ context.Context, _ string, t hostcall.NoticeTerms, n abi.Notice) (abi.NoticeQueued, error) {
 	text, err := json.Marshal(abi.Reply{Blocks: n.Blocks, Keyboard: n.Keyboard})
 	if err != nil {
 		return abi.NoticeQueued{}, err
@@ -160,5 +160,5 @@ func (p printedNotices) Notify(_ context.Context, _ string, perHour int, n abi.N
 	if !p.json {
 		fmt.Fprintf(p.out, "A notice to %s:\n\n%s\n", n.To, render.Terminal(reply, time.Now(), time.Local, columns))
 	}
-	return abi.NoticeQueued{Left: perHour - 1}, nil
+	return abi.NoticeQueued{Left: t.PerHour - 1}, nil
 }

@@ -11,9 +11,11 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/runtime/notice"
 	"github.com/cofferdam-bot/cofferdam/runtime/render"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
 // notifier sends what modules tell by themselves, each within its budget. What it
@@ -23,6 +25,8 @@ type notifier struct {
 	// it has none.
 	post   func(ctx context.Context, to chat.Address, user int64, module string, reply abi.Reply) error
 	admins func() []int64
+	// reach is how far an admin sees now.
+	reach  func(user int64) capability.Reach
 	chats  func() []notice.Chat
 	table  notice.Table
 	now    func() time.Time
@@ -38,7 +42,7 @@ type notifier struct {
 // openNotifier comes before the modules that ask for it.
 func (a *app) openNotifier(o options) *notifier {
 	n := &notifier{
-		post: a.post, admins: a.met.admins, chats: a.met.chats,
+		post: a.post, admins: a.met.admins, reach: a.met.reach, chats: a.met.chats,
 		table: a.store.Table(store.Notices), now: o.now, log: a.log.Named("notice"), outbox: notice.NewOutbox(), spent: map[string][]byte{},
 	}
 	a.closing(func(context.Context) error { n.outbox.Close(); return nil })
@@ -46,15 +50,15 @@ func (a *app) openNotifier(o options) *notifier {
 }
 
 // Notify implements [hostcall.Notifier].
-func (n *notifier) Notify(_ context.Context, module string, perHour int, q abi.Notice) (abi.NoticeQueued, error) {
+func (n *notifier) Notify(_ context.Context, module string, t hostcall.NoticeTerms, q abi.Notice) (abi.NoticeQueued, error) {
 	if !fits(q) {
 		return abi.NoticeQueued{}, &abi.Error{Code: abi.Invalid, Message: "That notice cannot be shown."}
 	}
-	left, ok := n.spend(module, q.To, perHour)
+	left, ok := n.spend(module, q.To, t.PerHour)
 	if !ok {
-		return abi.NoticeQueued{}, &abi.Error{Code: abi.Limit, Message: fmt.Sprintf("This module may send %d notices an hour there, and did.", perHour)}
+		return abi.NoticeQueued{}, &abi.Error{Code: abi.Limit, Message: fmt.Sprintf("This module may send %d notices an hour there, and did.", t.PerHour)}
 	}
-	if !n.outbox.Put(module, func(ctx context.Context) { n.send(ctx, module, q) }) {
+	if !n.outbox.Put(module, func(ctx context.Context) { n.send(ctx, module, t, q) }) {
 		n.refund(module, q.To)
 		return abi.NoticeQueued{}, &abi.Error{Code: abi.Limit, Message: "Too many notices wait to be delivered."}
 	}
@@ -109,7 +113,7 @@ func (n *notifier) refund(module, place string) {
 func budgetKey(module, place string) string { return "budget:" + place + ":" + module }
 
 // send delivers a notice to everybody it is for: those who are on the lists now.
-func (n *notifier) send(ctx context.Context, module string, q abi.Notice) {
+func (n *notifier) send(ctx context.Context, module string, t hostcall.NoticeTerms, q abi.Notice) {
 	deliver := func(to chat.Address, user int64, reply abi.Reply) {
 		if err := n.post(ctx, to, user, module, reply); err != nil && ctx.Err() == nil {
 			n.log.Info("a module's notice could not be delivered", zap.String("event", "notice.undelivered"), zap.String("module", module), zap.Error(err))
@@ -117,11 +121,17 @@ func (n *notifier) send(ctx context.Context, module string, q abi.Notice) {
 	}
 	if q.To == abi.NotifyAdmins {
 		for _, admin := range n.admins() {
+			if t.Containers && !n.reach(admin).Unlimited() {
+				continue
+			}
 			deliver(chat.Address{Chat: admin}, admin, abi.Reply{Blocks: q.Blocks, Keyboard: q.Keyboard})
 		}
 		return
 	}
 	for _, c := range n.chats() {
+		if t.Containers && c.ID > 0 && !n.reach(c.ID).Unlimited() { // a private chat is its user's
+			continue
+		}
 		deliver(chat.Address{Chat: c.ID, Thread: c.Topic, Group: c.ID < 0}, 0, abi.Reply{Blocks: q.Blocks})
 	}
 }

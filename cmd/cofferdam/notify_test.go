@@ -14,8 +14,10 @@ import (
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/chat"
+	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/runtime/notice"
 	"github.com/cofferdam-bot/cofferdam/runtime/store"
+	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
 // postbox is where a notifier's messages end.
@@ -62,7 +64,7 @@ func (p *postbox) of(module string) (list []posted) {
 func newNotifier(t *testing.T, p *postbox, s *store.Store) *notifier {
 	t.Helper()
 	n := &notifier{
-		post: p.post, admins: func() []int64 { return []int64{11, 12} }, chats: func() []notice.Chat { return []notice.Chat{{ID: -100, Topic: 7}, {ID: 13}} },
+		post: p.post, admins: func() []int64 { return []int64{11, 12} }, reach: func(int64) capability.Reach { return capability.Everywhere() }, chats: func() []notice.Chat { return []notice.Chat{{ID: -100, Topic: 7}, {ID: 13}} },
 		table: s.Table(store.Notices), now: time.Now, log: zap.NewNop(), outbox: notice.NewOutbox(), spent: map[string][]byte{},
 	}
 	t.Cleanup(n.outbox.Close)
@@ -89,7 +91,7 @@ func aNotice(to string) abi.Notice {
 
 func mustTell(t *testing.T, n *notifier, module, to string, perHour int) abi.NoticeQueued {
 	t.Helper()
-	queued, err := n.Notify(t.Context(), module, perHour, aNotice(to))
+	queued, err := n.Notify(t.Context(), module, hostcall.NoticeTerms{PerHour: perHour}, aNotice(to))
 	if err != nil {
 		t.Fatalf("%s tells %s: %v", module, to, err)
 	}
@@ -134,7 +136,7 @@ func TestNoticesOfModulesGoWhereTheyAreFor(t *testing.T) {
 			"a broken block":  {To: abi.NotifyAdmins, Blocks: []abi.Block{{Kind: "html"}}},
 			"a broken button": {To: abi.NotifyAdmins, Blocks: aNotice("").Blocks, Keyboard: [][]abi.Button{{{Label: "x"}}}},
 		} {
-			if _, err := n.Notify(t.Context(), "uptime", 5, q); err == nil {
+			if _, err := n.Notify(t.Context(), "uptime", hostcall.NoticeTerms{PerHour: 5}, q); err == nil {
 				t.Errorf("%s is taken", name)
 			} else {
 				refusedWith(t, err, abi.Invalid)
@@ -153,7 +155,7 @@ func TestAFloodOfNoticesEndsAtItsBudget(t *testing.T) {
 		flood := func() {
 			for _, place := range []string{abi.NotifyAdmins, abi.NotifyChats} {
 				for range 10_000 {
-					if _, err := n.Notify(t.Context(), "slow", 10, aNotice(place)); err == nil {
+					if _, err := n.Notify(t.Context(), "slow", hostcall.NoticeTerms{PerHour: 10}, aNotice(place)); err == nil {
 						taken[place]++
 					} else {
 						refusedWith(t, err, abi.Limit)
@@ -193,7 +195,7 @@ func TestTheBudgetOfNoticesSurvivesARestart(t *testing.T) {
 		}
 		n := newNotifier(t, &postbox{}, s)
 		for i := range 3 {
-			_, err := n.Notify(t.Context(), "uptime", 3, aNotice(abi.NotifyAdmins))
+			_, err := n.Notify(t.Context(), "uptime", hostcall.NoticeTerms{PerHour: 3}, aNotice(abi.NotifyAdmins))
 			if (err == nil) != (round == 0) {
 				t.Errorf("round %d, notice %d: %v", round, i, err)
 			}
@@ -212,7 +214,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		n := newNotifier(t, p, memoryStore(t))
 		taken := 0
 		for range 1000 {
-			if _, err := n.Notify(t.Context(), "slow", 1000, aNotice(abi.NotifyAdmins)); err == nil {
+			if _, err := n.Notify(t.Context(), "slow", hostcall.NoticeTerms{PerHour: 1000}, aNotice(abi.NotifyAdmins)); err == nil {
 				taken++
 			} else {
 				refusedWith(t, err, abi.Limit)
@@ -235,6 +237,36 @@ func TestOneWhoCannotBeReachedHidesNothingFromTheOthers(t *testing.T) {
 		synctest.Wait()
 		if len(p.posts) != 2 {
 			t.Errorf("posted to %s", fmt.Sprint(p.posts))
+		}
+	})
+}
+
+// Whom the operator keeps from some containers is told nothing that may be about them,
+// neither as an admin nor in the notification chats.
+func TestNoticesOfContainersReachWhoSeesThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &postbox{}
+		n := newNotifier(t, p, memoryStore(t))
+		n.reach = func(user int64) capability.Reach {
+			if user == 11 {
+				return capability.Everywhere()
+			}
+			return capability.Reach{}
+		}
+		for _, terms := range []hostcall.NoticeTerms{{PerHour: 5}, {PerHour: 5, Containers: true}} {
+			for _, to := range []string{abi.NotifyAdmins, abi.NotifyChats} {
+				if _, err := n.Notify(t.Context(), "watch", terms, aNotice(to)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		synctest.Wait()
+		var got []int64
+		for _, one := range p.of("watch") {
+			got = append(got, one.to.Chat)
+		}
+		if want := []int64{11, 12, -100, 13, 11, -100}; !slices.Equal(got, want) {
+			t.Errorf("told %v, want %v", got, want)
 		}
 	})
 }

@@ -111,6 +111,9 @@ type Dropins struct {
 	view []abi.PendingModule
 	// again asks Run for another look.
 	again chan struct{}
+	// settled is closed after the first look.
+	settled chan struct{}
+	once    sync.Once
 }
 
 // New returns Dropins that know what the table does. Nothing runs before [Dropins.Sync].
@@ -118,6 +121,7 @@ func New(c Config) (*Dropins, error) {
 	d := &Dropins{
 		Config: c, turn: make(chan struct{}, 1), files: map[string]*file{}, running: map[string]Spec{},
 		failed: map[string]failure{}, doubts: map[string]time.Time{}, again: make(chan struct{}, 1),
+		settled: make(chan struct{}),
 	}
 	var err error
 	d.records, err = readRecords(c.Records, c.Log)
@@ -136,7 +140,7 @@ func (d *Dropins) Run(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-d.again:
-				d.Sync(ctx)
+				d.untilSettled(ctx)
 			}
 		}
 	})
@@ -146,6 +150,20 @@ func (d *Dropins) Run(ctx context.Context) {
 	})
 }
 
+// untilSettled looks until nothing is waited for.
+func (d *Dropins) untilSettled(ctx context.Context) {
+	for again := d.Sync(ctx); again > 0; again = d.Sync(ctx) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(again):
+		}
+	}
+}
+
+// Settled is closed once all that may run at the start does, or cannot.
+func (d *Dropins) Settled() <-chan struct{} { return d.settled }
+
 // Reload looks at everything again: the config grants, pins, limits or trusts otherwise.
 func (d *Dropins) Reload(ctx context.Context) {
 	if d.lock(ctx) != nil {
@@ -153,7 +171,9 @@ func (d *Dropins) Reload(ctx context.Context) {
 	}
 	d.anew = true
 	d.unlock()
-	d.Sync(ctx)
+	if d.Sync(ctx) > 0 {
+		d.askAgain()
+	}
 }
 
 func (d *Dropins) lock(ctx context.Context) error {
@@ -193,6 +213,9 @@ func (d *Dropins) Sync(ctx context.Context) (again time.Duration) {
 	d.anew = d.anew && again != 0 // what waits was not put again yet
 	d.tidy()
 	d.show(ctx)
+	if again == 0 {
+		d.once.Do(func() { close(d.settled) })
+	}
 	return again
 }
 

@@ -121,8 +121,9 @@ func (d *Dropins) lookAt(e folder.Entry) (again bool) {
 		if d.doubted("changing " + e.Name) {
 			return true
 		}
+		// Now it is seen when it changes, or by and by: nobody keeps the bot busy with it.
 		d.files[e.Name] = &file{name: e.Name, size: e.Size, fault: folder.ErrChanging.Error()}
-		return true
+		return false
 	case err != nil:
 		f = &file{name: e.Name, size: e.Size, fault: err.Error()}
 	}

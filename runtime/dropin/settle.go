@@ -36,7 +36,9 @@ func (d *Dropins) settle(ctx context.Context, name string, there map[string]bool
 	var current *file // in the folder
 	for _, f := range candidates {
 		f.verdict = trust.Decide(f.File, policy, r.Lineage, granted)
-		if f.verdict.Doubt && d.doubted("signature "+f.name+f.Digest+f.verdict.Why) {
+		// If it is the config that changed, nothing is on its way: who takes a key out of it
+		// ends at once what that signed.
+		if f.verdict.Doubt && !d.anew && d.doubted("signature "+f.name+f.Digest+f.verdict.Why) {
 			for _, f := range candidates {
 				f.waits = true
 			}

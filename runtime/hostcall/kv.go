@@ -36,6 +36,7 @@ var (
 	errKVValue   = refuse(abi.Invalid, "A value has at most 32 KiB.")
 	errKVIf      = refuse(abi.Invalid, "A revision is a number that the host gave, or -1 for none.")
 	errKVSeconds = refuse(abi.Invalid, "An entry lasts for 1 second to 366 days, or for good.")
+	errKVReach   = refuse(abi.Denied, "What this module keeps may be about containers that you do not see.")
 	errKVPrefix  = refuse(abi.Invalid, "A prefix has at most 128 bytes of text.")
 )
 
@@ -82,6 +83,9 @@ func (s Sources) kvGet(ctx context.Context, c *Caller, q abi.KVQuery) (abi.KVVal
 	if err := checkKVKey(q.Key); err != nil {
 		return abi.KVValue{}, err
 	}
+	if !c.maySeeKept() {
+		return abi.KVValue{}, errKVReach
+	}
 	value, revealed, err := s.KV.Get(ctx, c.Module, q)
 	if err == nil {
 		err = c.learn(revealed)
@@ -90,6 +94,13 @@ func (s Sources) kvGet(ctx context.Context, c *Caller, q abi.KVQuery) (abi.KVVal
 		return abi.KVValue{}, err
 	}
 	return value, nil
+}
+
+// maySeeKept reports whether what a module keeps may be read for the user. What was put
+// there for others, or by the module itself, may be about any container, so whom the
+// operator keeps from some of them learns nothing of it.
+func (c *Caller) maySeeKept() bool {
+	return c.Pass.Reaches().Unlimited() || !c.Grant.SeesContainers()
 }
 
 // learn takes note that an answer may hold what was read within a session: by a
@@ -142,6 +153,9 @@ func (s Sources) kvList(ctx context.Context, c *Caller, q abi.KVListQuery) (abi.
 	q, err := checkKVList(q)
 	if err != nil {
 		return abi.KVKeys{}, err
+	}
+	if !c.maySeeKept() {
+		return abi.KVKeys{}, errKVReach
 	}
 	keys, revealed, err := s.KV.List(ctx, c.Module, c.Grant.Quota(), q)
 	if err == nil {

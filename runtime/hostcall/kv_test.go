@@ -46,9 +46,13 @@ func (l *larder) List(_ context.Context, module string, quota int64, q abi.KVLis
 	return abi.KVKeys{}, l.marks["a"], nil
 }
 
-func (l *larder) Notify(_ context.Context, module string, perHour int, n abi.Notice) (abi.NoticeQueued, error) {
-	l.note(fmt.Sprintf("%s tells %s %d/h", module, n.To, perHour))
-	return abi.NoticeQueued{Left: perHour - 1}, nil
+func (l *larder) Notify(_ context.Context, module string, t NoticeTerms, n abi.Notice) (abi.NoticeQueued, error) {
+	what := ""
+	if t.Containers {
+		what = ", of containers"
+	}
+	l.note(fmt.Sprintf("%s tells %s %d/h%s", module, n.To, t.PerHour, what))
+	return abi.NoticeQueued{Left: t.PerHour - 1}, nil
 }
 
 // keeper may keep 1 KiB and tell admins, and chats if places says so.
@@ -216,8 +220,51 @@ func TestTheStoreIsNoWayAroundASession(t *testing.T) {
 		}
 		nobody, _ := callerWith(set, abi.RoleModule)
 		nobody.Pass = nil
-		if code := call(nobody, read.op, read.request); (code == abi.OK) != read.told {
+		if code := call(nobody, read.op, read.request); code != abi.Denied {
 			t.Errorf("without a pass, %s: %v", read.op, code)
+		}
+	}
+}
+
+// TestTheStoreIsNoWayAroundTheReach: what a module keeps for itself, or for others, is
+// about containers that a restricted user does not see. One without containers is no
+// such way.
+func TestTheStoreIsNoWayAroundTheReach(t *testing.T) {
+	web, err := capability.ParseScope([]string{"web-*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := func() capability.Reach { return capability.Within(web) }
+	kept := capability.Request{Name: string(capability.KV), Scope: []string{"1KiB"}}
+	for _, test := range []struct {
+		name    string
+		reach   func() capability.Reach
+		granted []capability.Request
+		told    bool
+	}{
+		{"sees all", capability.Everywhere, []capability.Request{kept, {Name: string(capability.ContainersList), Scope: []string{"*"}}}, true},
+		{"sees some", some, []capability.Request{kept, {Name: string(capability.ContainersList), Scope: []string{"*"}}}, false},
+		{"sees some, and events", some, []capability.Request{kept, {Name: string(capability.DockerEvents), Scope: []string{"container.die"}}}, false},
+		{"no containers", some, []capability.Request{kept}, true},
+	} {
+		set, err := capability.Parse(test.granted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range []struct{ op, request string }{{abi.OpKVGet, `{"key":"a"}`}, {abi.OpKVList, `{}`}} {
+			l := &larder{}
+			c, _ := callerWith(set, abi.RoleUser)
+			c.Pass = &capability.Pass{Reach: test.reach}
+			code, answer := operation(t, Sources{KV: l}, q.op).Call(t.Context(), c, []byte(q.request))
+			if test.told != (code == abi.OK) || test.told != (len(l.calls) == 1) {
+				t.Errorf("%s, %s: %v %s, asked %q", test.name, q.op, code, answer, l.calls)
+			}
+		}
+		l := &larder{}
+		c, _ := callerWith(set, abi.RoleUser)
+		c.Pass = &capability.Pass{Reach: test.reach}
+		if code, answer := operation(t, Sources{KV: l}, abi.OpKVPut).Call(t.Context(), c, []byte(`{"key":"a","value":"eA=="}`)); code != abi.OK {
+			t.Errorf("%s: %v %s", test.name, code, answer)
 		}
 	}
 }

@@ -9,12 +9,20 @@ import (
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
-// Notifier sends what modules tell by themselves. perHour is the budget that the
-// module is granted for the place. Its errors are an [abi.Error]: limit over the
+// NoticeTerms are on what terms a module tells something.
+type NoticeTerms struct {
+	// PerHour is the budget that the module is granted for the place.
+	PerHour int
+	// Containers tells that the notice may be about any container: whom the operator
+	// keeps from some of them is not told.
+	Containers bool
+}
+
+// Notifier sends what modules tell by themselves. Its errors are an [abi.Error]: limit over the
 // budget, invalid for what cannot be shown, unavailable where nobody is there to
 // be told, or too much waits.
 type Notifier interface {
-	Notify(ctx context.Context, module string, perHour int, n abi.Notice) (abi.NoticeQueued, error)
+	Notify(ctx context.Context, module string, t NoticeTerms, n abi.Notice) (abi.NoticeQueued, error)
 }
 
 var errNoNotifier = refuse(abi.Unavailable, "Nothing is told from here.")
@@ -38,5 +46,5 @@ func (s Sources) notify(ctx context.Context, c *Caller, n abi.Notice) (abi.Notic
 	case s.Notifier == nil:
 		return abi.NoticeQueued{}, errNoNotifier
 	}
-	return s.Notifier.Notify(ctx, c.Module, perHour, n)
+	return s.Notifier.Notify(ctx, c.Module, NoticeTerms{perHour, c.Grant.SeesContainers()}, n)
 }

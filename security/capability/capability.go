@@ -233,6 +233,17 @@ func (s Set) OnlyReads() bool {
 	return len(s.granted) > 0
 }
 
+// SeesContainers reports whether anything in the set tells of containers: what a module
+// says by itself, or keeps, may then be about containers that not every user sees.
+func (s Set) SeesContainers() bool {
+	for name := range s.granted {
+		if strings.HasPrefix(string(name), "docker.") {
+			return true
+		}
+	}
+	return false
+}
+
 // Allows reports whether a capability is granted for a container.
 func (s Set) Allows(name Name, target Target) bool {
 	scopes := s.granted[name]
