@@ -28,6 +28,7 @@ type approval struct {
 	digest string
 	grants []string
 	yes    bool
+	json   bool
 }
 
 func moduleApproveCommand() *cobra.Command {
@@ -44,6 +45,9 @@ will wait anew.
 several times; what is not named is granted as it asks. With a FILE that can be
 read here, or with --digest, only those bytes are approved.
 
+With --json it asks nothing, so it takes --yes too, and prints one JSON object:
+name, digest, and whether anything changed.
+
 It needs a running bot, found by its state directory as module list finds it. To
 let a file run without one, pin it: modules.pins of the config.
 
@@ -56,6 +60,9 @@ Exit codes: 0 it runs, 1 not, 2 wrong usage, 3 config refused.`,
 			return a.completePending(cmd.Context(), args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if a.json && !a.yes {
+				return usageError(cmd, "--json asks nothing: add --yes")
+			}
 			return a.approve(cmd.Context(), args[0], cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
@@ -64,11 +71,13 @@ Exit codes: 0 it runs, 1 not, 2 wrong usage, 3 config refused.`,
 	flags.StringVar(&a.digest, "digest", "", "only the file of this `sha256`")
 	flags.StringArrayVar(&a.grants, "grant", nil, "grant a `capability` in this scope instead of what it asks for")
 	flags.BoolVar(&a.yes, "yes", false, "do not ask")
+	flags.BoolVar(&a.json, "json", false, "one JSON object; with --yes")
 	return cmd
 }
 
 func moduleRevokeCommand() *cobra.Command {
 	var at place
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "revoke NAME",
 		Short: "Take a module its approval",
@@ -84,10 +93,11 @@ Exit codes: 0 it does not run, 1 failed, 2 wrong usage, 3 config refused.`,
 			return at.completeModules(cmd.Context(), args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return at.revoke(cmd.Context(), args[0], cmd.OutOrStdout())
+			return at.revoke(cmd.Context(), args[0], asJSON, cmd.OutOrStdout())
 		},
 	}
 	at.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	return cmd
 }
 
@@ -113,7 +123,9 @@ func (a approval) approve(ctx context.Context, called string, in io.Reader, out 
 	if err != nil {
 		return err
 	}
-	writePending(out, file, q)
+	if !a.json {
+		writePending(out, file, q)
+	}
 	if !a.yes && !confirmed(in, out, "Let exactly this file run, with exactly that?") {
 		return errors.New("not approved; nothing was changed")
 	}
@@ -121,11 +133,14 @@ func (a approval) approve(ctx context.Context, called string, in io.Reader, out 
 	if err := control.Call(ctx, state, callApprove, q, &done); err != nil {
 		return fmt.Errorf("%s is not approved: %w", cleanLine(file.Name), fromBot(err))
 	}
-	if !done.Changed {
+	switch {
+	case a.json:
+		return writeJSON(out, done)
+	case !done.Changed:
 		fmt.Fprintf(out, "%s was approved so already.\n", cleanLine(file.Name))
-		return nil
+	default:
+		fmt.Fprintf(out, "%s is approved, and runs.\n", cleanLine(file.Name))
 	}
-	fmt.Fprintf(out, "%s is approved, and runs.\n", cleanLine(file.Name))
 	return nil
 }
 
@@ -260,7 +275,7 @@ func fromBot(err error) error {
 	return err
 }
 
-func (p place) revoke(ctx context.Context, name string, out io.Writer) error {
+func (p place) revoke(ctx context.Context, name string, asJSON bool, out io.Writer) error {
 	state, err := p.dir()
 	if err != nil {
 		return err
@@ -273,6 +288,8 @@ func (p place) revoke(ctx context.Context, name string, out io.Writer) error {
 			control.ErrNotRunning, state, cleanLine(name))
 	case err != nil:
 		return fmt.Errorf("%s is not revoked: %w", cleanLine(name), fromBot(err))
+	case asJSON:
+		return writeJSON(out, done)
 	case !done.Changed:
 		fmt.Fprintf(out, "%s did not run, and still does not.\n", cleanLine(name))
 		return nil

@@ -131,6 +131,13 @@ func TestApproveAtTheHost(t *testing.T) {
 	}) || folder.approved[0].Digest != want.Digest {
 		t.Errorf("approved %+v, want %+v", folder.approved, want)
 	}
+	if got, err := h.types("", "approve", "watch", "--yes", "--json"); err != nil || got != `{"name":"watch","digest":"`+want.Digest+`","changed":true}`+"\n" || len(folder.approved) != 2 {
+		t.Errorf("%v\n%s", err, got)
+	}
+	folder.approved = folder.approved[:1]
+	if got, err := h.types("y\n", "approve", "watch", "--json"); err == nil || !strings.Contains(err.Error(), "add --yes") {
+		t.Errorf("it asks in the midst of JSON: %v\n%s", err, got)
+	}
 	for _, answer := range []string{"", "\n", "n\n", "yeah\n", "Yes please\n"} {
 		if got, err := h.types(answer, "approve", "watch.wasm"); err == nil || !strings.Contains(err.Error(), "nothing was changed") {
 			t.Errorf("answered with %q: %v\n%s", answer, err, got)
@@ -201,6 +208,10 @@ func TestRevokeAtTheHost(t *testing.T) {
 	if !slices.Equal(folder.revoked, []abi.ModuleRef{{Name: "watch"}}) {
 		t.Errorf("revoked %+v", folder.revoked)
 	}
+	if got, err := h.types("", "revoke", "watch", "--json"); err != nil || !strings.HasPrefix(got, `{"name":"watch",`) || !strings.HasSuffix(got, `"changed":true}`+"\n") {
+		t.Errorf("%v\n%s", err, got)
+	}
+	folder.revoked = folder.revoked[:1]
 	folder.same = true
 	if got, err := h.types("", "revoke", "watch"); err != nil || got != "watch did not run, and still does not.\n" {
 		t.Errorf("%v\n%s", err, got)

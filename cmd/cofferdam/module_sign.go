@@ -22,6 +22,15 @@ import (
 type signing struct {
 	key, comment    string
 	generate, force bool
+	json            bool
+}
+
+// signedFile is what is said of a signature that was made, with --json.
+type signedFile struct {
+	File      string `json:"file"`
+	Signature string `json:"signature"` // its path
+	KeyID     string `json:"key_id"`
+	Key       string `json:"key"` // public, as modules.trusted_keys takes it
 }
 
 func moduleSignCommand() *cobra.Command {
@@ -58,6 +67,7 @@ Exit codes: 0 signed, 1 failed, 2 wrong usage.`,
 	flags.StringVar(&s.comment, "comment", "", "a trusted `comment`, signed too (default: time and file name)")
 	flags.BoolVar(&s.generate, "generate", false, "make the key, and its public key, first")
 	flags.BoolVar(&s.force, "force", false, "overwrite a signature that is there")
+	flags.BoolVar(&s.json, "json", false, "one JSON object")
 	return cmd
 }
 
@@ -92,6 +102,9 @@ func (s signing) sign(path string, asks *passwords, out, log io.Writer) error {
 	}
 	if err := s.put(to, sig); err != nil {
 		return err
+	}
+	if s.json {
+		return writeJSON(out, signedFile{quotedPath(path), quotedPath(to), secret.Key().ID(), secret.Key().String()})
 	}
 	fmt.Fprintf(out, "signed with the key %s: %s\n", secret.Key().ID(), quotedPath(to))
 	if s.generate {
