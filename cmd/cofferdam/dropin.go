@@ -101,6 +101,9 @@ func keysOf(cfg *config.Config) (keys []signature.Key, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("modules.trusted_keys[%d]: %w", i, err)
 		}
+		if slices.ContainsFunc(keys, func(k signature.Key) bool { return k.ID() == key.ID() && k.String() != key.String() }) {
+			return nil, fmt.Errorf("modules.trusted_keys[%d]: another key has its id, %s, so that one would pass for the other; trust one of them", i, key.ID())
+		}
 		keys = append(keys, key)
 	}
 	return keys, nil

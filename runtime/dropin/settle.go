@@ -280,7 +280,7 @@ func (d *Dropins) loaded(ctx context.Context, f *file) {
 		Target: "version " + f.Manifest.Version, Reason: f.verdict.Why,
 	})
 	if f.verdict.Source != abi.TrustApproved { // of an approval they are told anyway
-		d.Notice(f.Digest, 0, "🧩 The module "+f.Manifest.Name+" runs: "+f.verdict.Why+".")
+		d.Notice(f.Digest, 0, "✅ The module "+f.Manifest.Name+" runs: "+f.verdict.Why+".")
 	}
 }
 

@@ -120,7 +120,7 @@ func (d *Dropins) mayTell() bool {
 // tellRest tells how many there are beside those that were told one by one.
 func (d *Dropins) tellRest() {
 	if d.told.rest > 0 {
-		d.Notice("more", 0, "🧩 In the folder of modules there "+isOrAre(d.told.rest)+" that "+doOrDoes(d.told.rest)+" not run: /modules lists them.")
+		d.Notice("more", 0, "📦 In the folder of modules there "+isOrAre(d.told.rest)+" that "+doOrDoes(d.told.rest)+" not run: /modules lists them.")
 		d.told.rest = 0
 	}
 }

@@ -150,6 +150,10 @@ func (f File) unvouched(p Policy, l Lineage, asked []capability.Request) Verdict
 	return pending(more, "it is neither pinned nor signed")
 }
 
+// ours are names that no module from elsewhere has: what it says carries its name, so
+// that nobody takes it for the host's.
+var ours = []string{"cofferdam", "bot", "host", "system", "security", "admin", "admins", "telegram", "docker", "module", "modules"}
+
 // Impossible says why a module can run under no circumstances; empty: it can. granted
 // is what the config grants it; nil: the config says nothing.
 func Impossible(m abi.Manifest, p Policy, granted []capability.Request) string {
@@ -169,6 +173,9 @@ func Impossible(m abi.Manifest, p Policy, granted []capability.Request) string {
 	}
 	if slices.Contains(p.BuiltIn, m.Name) {
 		return "a built-in module has its name, " + m.Name
+	}
+	if slices.Contains(ours, m.Name) {
+		return "its name is " + m.Name + ", and people would take what it says for the bot's own words"
 	}
 	if granted == nil {
 		return ""

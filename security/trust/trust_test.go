@@ -133,6 +133,9 @@ var rules = []struct {
 		w.Manifest.Commands = []abi.Command{{Name: "hello", Who: abi.WhoAnybody}}
 	}, Refused, "", "only built-in modules may answer anybody"},
 	{"nor a built-in module's name", func(w *world) { w.Pins = map[string]string{"hello": "new"}; w.BuiltIn = []string{"core", "hello"} }, Refused, "", "a built-in module has its name"},
+	{"nor one that people would take for the bot", func(w *world) {
+		w.Manifest.Name, w.Pins = "cofferdam", map[string]string{"cofferdam": "new"}
+	}, Refused, "", "people would take what it says for the bot's own words"},
 	{"a capability that is not there is refused", func(w *world) { w.Manifest.Capabilities[0].Name = "root" }, Refused, "", "unknown in this version"},
 	{"so is a file that was not read", func(w *world) { w.Digest = "" }, Refused, "", "not read"},
 	{"the config may grant more than it asks", func(w *world) { signed(w); w.granted = []capability.Request{restartAll, request("metrics.cpu")} }, Runs, abi.TrustSigned, ""},
