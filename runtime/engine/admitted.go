@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// A module that was admitted and started once need not show that again at each
-// start of the bot: with two hundred of them that would take half a minute. So a
+// A module that was admitted once, and started if it is not the project's own,
+// need not show that again at each start of the bot: with two hundred of them that
+// would take half a minute. So a
 // note of it lies beside its code, and with the note a module waits for its first
 // request, which holds the file against scan and grant before anything runs. The
 // note spares work and grants nothing: without it, or with another, everything is
@@ -35,9 +36,12 @@ func (e *Engine) wasAdmitted(m *Module) bool {
 	return err == nil && string(note) == m.admission()
 }
 
-// noteAdmitted leaves the note. If it cannot be left, the module is started when
-// it is loaded the next time.
+// noteAdmitted leaves the note, for a module that can wait. If it cannot be left,
+// the module is looked at when it is loaded the next time.
 func (e *Engine) noteAdmitted(m *Module) {
+	if !m.file.lazy() {
+		return
+	}
 	dir := filepath.Join(e.own, e.name(m.file.digest))
 	path := filepath.Join(dir, admittedFile)
 	_ = os.Remove(path) // a link that a child has left is not followed

@@ -201,7 +201,9 @@ func (m *Module) begin(ctx context.Context) error {
 		return err
 	}
 	if m.builtIn {
-		if !m.engine.has(m.file.digest) {
+		if m.engine.has(m.file.digest) {
+			m.engine.noteAdmitted(m)
+		} else {
 			m.beginUpgrade()
 		}
 		return nil
@@ -214,8 +216,8 @@ func (m *Module) begin(ctx context.Context) error {
 		return err
 	}
 	m.release(c)
+	m.engine.noteAdmitted(m)
 	if m.file.lazy() {
-		m.engine.noteAdmitted(m)
 		m.doze()
 	}
 	return nil

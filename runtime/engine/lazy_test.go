@@ -112,6 +112,33 @@ func TestAFileIsReadWhenItIsNeeded(t *testing.T) {
 	}
 }
 
+// The same holds for the project's own files: with the code in the cache, none of
+// them is read at the start.
+func TestABuiltInFileIsReadWhenItIsNeeded(t *testing.T) {
+	dir, s := t.TempDir(), &safe{}
+	open := func() *Module {
+		e, _ := openEngine(t, dir)
+		source := s.source(t, returning(3))
+		source.BuiltIn = true
+		return loadSource(t, e, source)
+	}
+	open().working.Wait() // until a child has compiled it
+	before := s.count()
+	m := open()
+	if reads := s.count() - before; reads != 0 {
+		t.Errorf("a known file: %d reads", reads)
+	}
+	if answer, fault := invoke(t, m, ""); fault != nil || answer.Code != 3 || s.count() == before {
+		t.Errorf("%+v, %v, %d reads", answer, fault, s.count()-before)
+	}
+	e, _ := openEngine(t, dir)
+	source := s.source(t, returning(3))
+	source.BuiltIn, source.Limits.Memory = true, pageSize/2
+	if _, err := e.Load(t.Context(), source); err == nil {
+		t.Error("it is loaded with limits that allow nothing")
+	}
+}
+
 // Only what was admitted and started with the same limits and grant waits for its
 // first request. All else is looked at when it is loaded.
 func TestWhatIsNotKnownIsLookedAtAtOnce(t *testing.T) {

@@ -216,6 +216,9 @@ func (m *Module) beginUpgrade() {
 func (m *Module) upgrade() {
 	began := time.Now()
 	folder, err := m.engine.compile(m.life, m.file)
+	if err == nil {
+		m.engine.noteAdmitted(m)
+	}
 	if err == nil && !m.inUse() {
 		return // it is there for whoever comes
 	}
