@@ -101,7 +101,9 @@ func left(p trust.Policy, granted []capability.Request, asked capability.Request
 	if one := granted[at]; p.Within([]capability.Request{asked}, one) {
 		return one.Scope
 	}
-	within := func(outer, inner string) bool { return p.Covers != nil && p.Covers(name, []string{outer}, []string{inner}) }
+	within := func(outer, inner string) bool {
+		return p.Covers != nil && p.Covers(name, []string{outer}, []string{inner})
+	}
 	for _, g := range granted[at].Scope {
 		overlaps := false
 		for _, a := range asked.Scope {
