@@ -175,7 +175,14 @@ func (r dropinRegistry) Put(ctx context.Context, s dropin.Spec) error {
 }
 
 func (r dropinRegistry) Remove(ctx context.Context, name string) error {
-	err := r.registry.Remove(ctx, name)
+	return unlessGone(r.registry.Remove(ctx, name))
+}
+
+func (r dropinRegistry) End(ctx context.Context, name string) error {
+	return unlessGone(r.registry.End(ctx, name))
+}
+
+func unlessGone(err error) error {
 	if errors.Is(err, registry.ErrNoModule) {
 		return nil
 	}

@@ -237,7 +237,7 @@ func (d *Dropins) revoke(ctx context.Context, who by, q abi.ModuleRef) (abi.Modu
 		return abi.ModuleDone{}, refusal(abi.NotFound, "No such module runs, or was approved.")
 	}
 	done := abi.ModuleDone{Name: q.Name, Digest: digest, Changed: true}
-	d.stop(ctx, q.Name) // first of all, whatever the disk says
+	d.stop(ctx, q.Name, d.Registry.End) // first of all, whatever the disk says
 	r.Runs, r.Approval, r.Revoked, r.By, r.When = nil, trust.Approval{}, digest, who.name, d.Now()
 	err := d.keep(ctx, q.Name, r)
 	d.records[q.Name] = r

@@ -342,8 +342,8 @@ func TestRevoked(t *testing.T) {
 			}
 			told := len(r.told)
 			done, err := r.Revoke(t.Context(), another, abi.ModuleRef{Name: "hello"})
-			if err != nil || !done.Changed || done.Digest != digest || len(r.runs) != 0 {
-				t.Fatalf("got %+v, %v, and %v run", done, err, r.runs)
+			if err != nil || !done.Changed || done.Digest != digest || len(r.runs) != 0 || len(r.ended) != 1 {
+				t.Fatalf("got %+v, %v, %v run and %v were ended", done, err, r.runs, r.ended)
 			}
 			for range 2 {
 				r.sync()

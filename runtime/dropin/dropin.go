@@ -40,8 +40,10 @@ type Registry interface {
 	// Put adds a module, or puts it in the place of the one of its name. An error says
 	// why it cannot run, and leaves everything as it was.
 	Put(ctx context.Context, s Spec) error
-	// Remove ends a module. Whoever runs it may end first.
+	// Remove takes a module out. Whoever runs it may end first.
 	Remove(ctx context.Context, name string) error
+	// End takes a module out that may run no more, and ends what runs of it.
+	End(ctx context.Context, name string) error
 }
 
 // Table keeps what must outlive a restart; a table of runtime/store is one.

@@ -88,6 +88,9 @@ func TestSignedRuns(t *testing.T) {
 	if len(r.runs) != 0 {
 		t.Error("it goes on though its key is not trusted any more")
 	}
+	if len(r.ended) != 1 {
+		t.Error("what runs of it is not ended")
+	}
 	r.is("hello.wasm", abi.FileRefused, "none of modules.trusted_keys")
 }
 
@@ -186,8 +189,8 @@ func TestARemovedFileRetiresItsModule(t *testing.T) {
 	r.approves("hello", digest)
 	r.remove("hello.wasm")
 	r.sync()
-	if len(r.runs) != 0 {
-		t.Fatal("it goes on")
+	if len(r.runs) != 0 || len(r.ended) != 0 {
+		t.Fatal("it goes on, or a command that runs is lost")
 	}
 	r.open()
 	r.sync()

@@ -43,6 +43,7 @@ type rig struct {
 	granted map[string][]capability.Request
 	runs    map[string]Spec
 	puts    int
+	ended   []string // of those that were taken out
 	putErr  func(Spec) error
 	told    []abi.PendingModule
 	notices []string
@@ -169,6 +170,13 @@ func (r *rig) Remove(_ context.Context, name string) error {
 	defer r.mu.Unlock()
 	delete(r.runs, name)
 	return nil
+}
+
+func (r *rig) End(ctx context.Context, name string) error {
+	r.mu.Lock()
+	r.ended = append(r.ended, name)
+	r.mu.Unlock()
+	return r.Remove(ctx, name)
 }
 
 func (r *rig) Record(_ context.Context, e audit.Entry) error {

@@ -289,7 +289,7 @@ func (d *Dropins) loaded(ctx context.Context, f *file) {
 func (d *Dropins) retire(ctx context.Context, name string) {
 	r := d.known(name)
 	digest := r.Runs.Digest
-	d.stop(ctx, name)
+	d.stop(ctx, name, d.Registry.Remove)
 	r.Runs = nil
 	if err := d.keep(ctx, name, r); err != nil {
 		d.records[name] = r
@@ -304,18 +304,18 @@ func (d *Dropins) end(ctx context.Context, name, why string) {
 		return
 	}
 	digest := d.running[name].Digest
-	d.stop(ctx, name)
+	d.stop(ctx, name, d.Registry.End)
 	d.Log.Warn("a module may run no more", zap.String("event", "module.revoked"), zap.String("module", name), zap.String("digest", digest), zap.String("reason", why))
 	d.record(ctx, audit.Entry{Event: "module.revoked", Actor: "bot", Module: name, Digest: digest, Decision: "deny", Reason: why})
 	d.Notice(digest, 0, "⛔ The module "+name+" was ended: it may run no more. /modules and the log say why.")
 }
 
-// stop takes a module out of the registry.
-func (d *Dropins) stop(ctx context.Context, name string) {
+// stop takes a module out of the registry, one way or the other.
+func (d *Dropins) stop(ctx context.Context, name string, out func(context.Context, string) error) {
 	if _, runs := d.running[name]; !runs {
 		return
 	}
-	if err := d.Registry.Remove(context.WithoutCancel(ctx), name); err != nil {
+	if err := out(context.WithoutCancel(ctx), name); err != nil {
 		d.Log.Error("a module cannot be ended", zap.String("event", "module.stays"), zap.String("module", name), zap.Error(err))
 	}
 	delete(d.running, name)

@@ -12,6 +12,8 @@ import (
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
+var errEnded = errors.New("it was ended")
+
 // unavailable is the fault of a module that could not be loaded.
 type unavailable struct{ cause error }
 
@@ -112,7 +114,14 @@ func (r *Registry) Invoke(ctx context.Context, name string, actor abi.Actor, pas
 	if pass != nil {
 		caller.Trace = pass.Trace
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(m.life, cancel)()
 	answer, err := m.runner.Invoke(ctx, caller, request)
+	if m.life.Err() != nil {
+		// Whatever it made of that: nobody is shown the answer of a module that may run no more.
+		answer.Reply, caller.Demand, err = nil, nil, &unavailable{errEnded}
+	}
 	r.account(ctx, m, caller, answer, err)
 	if d := caller.Demand; d != nil {
 		asked := &capability.Asked{Verdict: capability.AskSession, Act: d.Act}

@@ -127,7 +127,13 @@ var ErrNoModule = errors.New("there is no module of that name")
 // more, and its words and buttons lead nowhere. It is closed when its last
 // invocation has ended, for which Remove does not wait. One that is being put is
 // given up.
-func (r *Registry) Remove(ctx context.Context, name string) error {
+func (r *Registry) Remove(_ context.Context, name string) error { return r.remove(name, false) }
+
+// End is Remove for a module that may run no more: what is under way, or waits for its
+// turn, ends at once.
+func (r *Registry) End(_ context.Context, name string) error { return r.remove(name, true) }
+
+func (r *Registry) remove(name string, atOnce bool) error {
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	_, coming := r.coming[name]
@@ -144,6 +150,9 @@ func (r *Registry) Remove(ctx context.Context, name string) error {
 	r.mu.Lock()
 	r.table.remove(m)
 	r.mu.Unlock()
+	if atOnce {
+		m.end()
+	}
 	r.dismiss(m)
 	r.Log.Info("module removed", zap.String("event", "module.removed"), zap.String("module", name), zap.String("digest", m.digest))
 	return nil

@@ -17,6 +17,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
+	"github.com/cofferdam-bot/cofferdam/runtime/engine"
+	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
 )
 
@@ -200,6 +202,59 @@ func TestRemove(t *testing.T) {
 		}
 	})
 }
+
+// TestEndStopsWhatRuns (F2): who takes a module its word back waits for no command of it,
+// neither for one that is under way nor for those in its queue.
+func TestEndStopsWhatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := New(Config{
+			Load:     func(context.Context, engine.Source) (Runner, error) { return sleeper{}, nil },
+			Username: func(context.Context) (string, error) { return "", nil }, Log: zap.NewNop(),
+		}, 1)
+		defer r.Close(context.Background())
+		put(t, r, drop(t, "extra"))
+		ended := make(chan error, 3)
+		for range cap(ended) {
+			go func() {
+				_, _, err := r.Invoke(t.Context(), "extra", abi.Actor{}, nil, zap.NewNop(), []byte("{}"))
+				ended <- err
+			}()
+		}
+		synctest.Wait()
+		began := time.Now()
+		if err := r.End(t.Context(), "extra"); err != nil || r.Has("extra") {
+			t.Fatal(err)
+		}
+		for range cap(ended) {
+			if fault, ok := errors.AsType[*unavailable](<-ended); !ok || time.Since(began) > 0 {
+				t.Errorf("after %s: %v", time.Since(began), fault)
+			}
+		}
+		if err := r.End(t.Context(), "extra"); !errors.Is(err, ErrNoModule) {
+			t.Errorf("again: %v", err)
+		}
+		put(t, r, drop(t, "extra")) // and the next of its name runs
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, _, err := r.Invoke(ctx, "extra", abi.Actor{}, nil, zap.NewNop(), []byte("{}")); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the next one: %v", err)
+		}
+		if err := r.Remove(t.Context(), "extra"); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+	})
+}
+
+// sleeper answers nothing for as long as it may.
+type sleeper struct{}
+
+func (sleeper) Invoke(ctx context.Context, _ *hostcall.Caller, _ []byte) (engine.Answer, error) {
+	<-ctx.Done()
+	return engine.Answer{}, ctx.Err()
+}
+func (sleeper) Close(context.Context) error { return nil }
 
 // Whoever takes a module back need not wait for it to be loaded, and it does not
 // come after that.

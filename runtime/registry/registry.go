@@ -93,6 +93,9 @@ type module struct {
 	conduct  *conduct
 	// users are the invocations that are under way.
 	users sync.WaitGroup
+	// life ends with the right to run: what is under way then ends too.
+	life context.Context
+	end  context.CancelFunc
 	// ready is closed when runner or err is there.
 	ready  chan struct{}
 	runner Runner

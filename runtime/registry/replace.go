@@ -183,6 +183,7 @@ func (r *Registry) dismiss(m *module) {
 	r.begin(func() {
 		<-m.ready
 		m.users.Wait()
+		m.end()
 		if err := m.close(context.Background()); err != nil {
 			r.Log.Error("a module that was replaced or removed cannot be closed", zap.String("event", "module.stays"),
 				zap.String("module", m.manifest.Name), zap.Error(err))

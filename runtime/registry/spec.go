@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -47,7 +48,9 @@ func read(s Spec) (*module, error) {
 	if err != nil {
 		return nil, err
 	}
+	life, end := context.WithCancel(context.Background())
 	m := &module{
+		life: life, end: end,
 		manifest: manifest, digest: s.Digest, builtIn: s.BuiltIn, trust: s.Trust, signer: s.Signer,
 		limits: narrowed(s.Limits, manifest.Limits), ready: make(chan struct{}),
 	}
