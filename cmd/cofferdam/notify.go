@@ -54,12 +54,13 @@ func (n *notifier) Notify(_ context.Context, module string, t hostcall.NoticeTer
 	if !fits(q) {
 		return abi.NoticeQueued{}, &abi.Error{Code: abi.Invalid, Message: "That notice cannot be shown."}
 	}
-	left, ok := n.spend(module, q.To, t.PerHour)
+	cost := n.messages(module, q)
+	left, ok := n.spendAll(module, q.To, t.PerHour, cost)
 	if !ok {
 		return abi.NoticeQueued{}, &abi.Error{Code: abi.Limit, Message: fmt.Sprintf("This module may send %d notices an hour there, and did.", t.PerHour)}
 	}
 	if !n.outbox.Put(module, func(ctx context.Context) { n.send(ctx, module, t, q) }) {
-		n.refund(module, q.To)
+		n.refund(module, q.To, cost)
 		return abi.NoticeQueued{}, &abi.Error{Code: abi.Limit, Message: "Too many notices wait to be delivered."}
 	}
 	return abi.NoticeQueued{Left: left}, nil
@@ -73,6 +74,24 @@ func fits(q abi.Notice) bool {
 	}
 	_, err = render.Parse(encoded)
 	return err == nil
+}
+
+// messages is how many of them a notice is for each who gets it: so often does a phone
+// ring.
+func (n *notifier) messages(module string, q abi.Notice) int {
+	rendered := render.ReplyOf(module, abi.Reply{Blocks: q.Blocks, Keyboard: q.Keyboard}, n.now(), time.UTC, func(int) string { return "" })
+	return max(len(rendered.Texts)+len(rendered.Files), 1)
+}
+
+// spendAll takes several from a module's budget for a place, or none.
+func (n *notifier) spendAll(module, place string, perHour, several int) (left int, ok bool) {
+	for spent := range several {
+		if left, ok = n.spend(module, place, perHour); !ok {
+			n.refund(module, place, spent)
+			return 0, false
+		}
+	}
+	return left, true
 }
 
 // spentAtMost bounds what is remembered beside the table.
@@ -100,12 +119,12 @@ func (n *notifier) spend(module, place string, perHour int) (left int, ok bool) 
 }
 
 // refund gives back what was spent last: nothing was sent for it.
-func (n *notifier) refund(module, place string) {
+func (n *notifier) refund(module, place string, several int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	key := budgetKey(module, place)
-	if spent := n.spent[key]; len(spent) >= 4 {
-		n.spent[key] = spent[:len(spent)-4]
+	if spent := n.spent[key]; len(spent) >= 4*several && several > 0 {
+		n.spent[key] = spent[:len(spent)-4*several]
 		n.table.PutLater([]byte(key), n.spent[key], n.now().Add(notice.BudgetSpan))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -269,4 +270,33 @@ func TestNoticesOfContainersReachWhoSeesThem(t *testing.T) {
 			t.Errorf("told %v, want %v", got, want)
 		}
 	})
+}
+
+// TestALongNoticeIsSeveral: what is granted, and what admins read, is how often a phone
+// rings. A notice of ten messages costs as much as ten notices.
+func TestALongNoticeIsSeveral(t *testing.T) {
+	n := newNotifier(t, &postbox{}, memoryStore(t))
+	long := aNotice(abi.NotifyAdmins)
+	long.Blocks[0].Spans[0].Text = strings.Repeat("long ", 12_000)
+	for i := range 5 {
+		long.Blocks = append(long.Blocks, abi.Block{Kind: abi.BlockFile, File: &abi.File{Name: fmt.Sprintf("%d.txt", i), Data: []byte("x")}})
+	}
+	for _, left := range []int{2, 2} { // it does not fit a second time, and costs nothing then
+		queued, err := n.Notify(t.Context(), "loud", hostcall.NoticeTerms{PerHour: 12}, long)
+		if queued.Left != left && err == nil {
+			t.Errorf("%d are left", queued.Left)
+		}
+	}
+	if _, err := n.Notify(t.Context(), "loud", hostcall.NoticeTerms{PerHour: 12}, long); err == nil {
+		t.Error("20 messages of 12")
+	} else {
+		refusedWith(t, err, abi.Limit)
+	}
+	for left := range 2 {
+		if got := mustTell(t, n, "loud", abi.NotifyAdmins, 12).Left; got != 1-left {
+			t.Errorf("%d are left", got)
+		}
+	}
+	_, err := n.Notify(t.Context(), "loud", hostcall.NoticeTerms{PerHour: 12}, aNotice(abi.NotifyAdmins))
+	refusedWith(t, err, abi.Limit)
 }
