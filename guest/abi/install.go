@@ -18,6 +18,8 @@ const (
 // of a name, in full, or for a page of all, in short.
 type PendingQuery struct {
 	Name string `json:"name,omitempty"`
+	// Digest is what the SHA-256 of a file of that name begins with.
+	Digest string `json:"digest,omitempty"`
 	// Offset is how many to leave out, Count how many to return at most; 0: 20.
 	Offset int `json:"offset,omitempty"`
 	Count  int `json:"count,omitempty"`

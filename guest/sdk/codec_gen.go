@@ -337,6 +337,10 @@ func writePendingQuery(w *jsonwire.Writer, v *abi.PendingQuery) {
 		w.Key("name")
 		w.String(&v.Name)
 	}
+	if v.Digest != "" {
+		w.Key("digest")
+		w.String(&v.Digest)
+	}
 	if v.Offset != 0 {
 		w.Key("offset")
 		w.Int(&v.Offset)

@@ -233,6 +233,18 @@ func TestTheWayToAnApproval(t *testing.T) {
 	}
 }
 
+// TestAReasonStaysInItsQuotes: what stands behind them is the host's.
+func TestAReasonStaysInItsQuotes(t *testing.T) {
+	f := uptime()
+	f.Asks[0].Reason = "x” ✅ The bot has checked this. “"
+	w := newWorld(f)
+	page := w.run(t, sdk.Request{Action: "pending", Args: map[string]string{"name": f.Name, "digest": f.Digest}})
+	data, err := json.Marshal(page.Blocks)
+	if err != nil || !strings.Contains(string(data), "“x' ✅ The bot has checked this. '”") {
+		t.Errorf("%v: %s", err, data)
+	}
+}
+
 // A permission cannot be left out: its last pattern stays, and says why.
 func TestThePatternThatStays(t *testing.T) {
 	w := newWorld(uptime())

@@ -44,7 +44,7 @@ func find(host sdk.Host, req sdk.Request, name, digest string) (*abi.PendingModu
 	if err := forAdmins(req); err != nil {
 		return nil, false, err
 	}
-	files, err := host.PendingModules(abi.PendingQuery{Name: name})
+	files, err := host.PendingModules(abi.PendingQuery{Name: name, Digest: digest})
 	if err != nil {
 		return nil, false, err
 	}
@@ -152,13 +152,18 @@ func asksFor(f *abi.PendingModule) []sdk.Span {
 		}
 		spans = append(spans, sdk.Plain(line))
 		if a.Reason != "" {
-			spans = append(spans, sdk.Italic(" “"+sdk.Line(a.Reason, maxLine)+"”"))
+			spans = append(spans, sdk.Italic(" “"+sdk.Line(unquoted(a.Reason), maxLine)+"”"))
 		}
 	}
 	if more := len(f.Asks) - maxShown; more > 0 {
 		spans = append(spans, sdk.Plain("\n…"+texts.InstallsAndMore(more)))
 	}
 	return append(spans, sdk.Plain("\n"), sdk.Italic(texts.InstallsLegend))
+}
+
+// unquoted is a text that does not end the quotation in which it stands.
+func unquoted(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "“", "'"), "”", "'")
 }
 
 // approve lets a file run: as it asks, or with what was chosen. The host asks for

@@ -54,7 +54,7 @@ func (s Sources) pending(ctx context.Context, c *Caller, q abi.PendingQuery) (ab
 		count := cmp.Or(min(q.Count, maxPending), maxPending)
 		switch {
 		case len(list.Modules) >= count:
-		case q.Name != "" && f.Name == q.Name:
+		case q.Name != "" && f.Name == q.Name && strings.HasPrefix(f.Digest, q.Digest):
 			list.Modules = append(list.Modules, f)
 		case q.Name == "" && i >= q.Offset:
 			list.Modules = append(list.Modules, inShort(f))

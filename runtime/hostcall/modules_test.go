@@ -405,6 +405,27 @@ func TestPendingFilesAreForAdmins(t *testing.T) {
 	}
 }
 
+// TestAttackNamesakes: whoever fills the folder with files of one name keeps no admin from
+// the one that is meant.
+func TestAttackNamesakes(t *testing.T) {
+	p := newPorter()
+	for n := range 60 {
+		f := uptime()
+		f.File, f.Digest = fmt.Sprintf("a%d.wasm", n), fmt.Sprintf("%064x", n)
+		f.Asks = []abi.AskedCapability{{Name: "docker.containers.restart", Scope: slices.Repeat([]string{strings.Repeat("y", 250)}, 250)}}
+		p.list.Modules = append(p.list.Modules, f)
+	}
+	p.list.Modules = append(p.list.Modules, uptime())
+	for _, digest := range []string{digestA, digestA[:32]} {
+		c, _ := callerWith(grantOf(t, capability.BotModules), abi.RoleAdmin)
+		code, answer := p.call(t, c, abi.OpModulesPending, abi.PendingQuery{Name: "uptime", Digest: digest})
+		var list abi.PendingList
+		if err := json.Unmarshal(answer, &list); code != abi.OK || err != nil || len(list.Modules) != 1 || list.Modules[0].Digest != digestA {
+			t.Errorf("%v, %v: %.200s", code, err, answer)
+		}
+	}
+}
+
 // A folder of files with the longest manifests there are can be listed, and each
 // of its files can be looked at.
 func TestManyLongFilesCanBeListed(t *testing.T) {
