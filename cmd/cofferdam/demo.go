@@ -35,7 +35,7 @@ const (
 )
 
 func demoCommand() *cobra.Command {
-	var listen, stateDir, logLevel, modules string
+	var listen, stateDir, logLevel, modules, drops string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try the bot in the browser: no token, no account, no config",
@@ -51,9 +51,13 @@ With --modules the bot also runs what a folder holds: .wasm files, and folders
 with a manifest.yaml, which are built. A change is built and runs within
 seconds. None of it is approved or signed: the demo trusts that folder. What
 acts still asks for the second factor, and nothing is reached that a manifest
-does not ask for.`,
+does not ask for.
+
+With --drop-in a folder is what modules.dir of the config is to a real bot: a
+.wasm file that is copied there waits until the admin approves it in the chat.`,
 		Example: `  cofferdam demo
   cofferdam demo --modules ./hello
+  cofferdam demo --drop-in ./vetted
   cofferdam demo --listen 127.0.0.1:9000 --log-level info`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,19 +65,26 @@ does not ask for.`,
 			if err := f.check(); err != nil {
 				return exitWith(exitUsage, err)
 			}
-			return runDemo(cmd.Context(), f, listen, stateDir, modules, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runDemo(cmd.Context(), f, listen, stateDir, demoFolders{modules, drops}, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8787", "address of the chat page")
 	cmd.Flags().StringVar(&stateDir, "state-dir", "", "keep state there instead of in memory")
 	cmd.Flags().StringVar(&modules, "modules", "", "run the modules of this `folder` too, and build them at each change")
+	cmd.Flags().StringVar(&drops, "drop-in", "", "let the modules of this `folder` wait for an approval")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	return cmd
 }
 
-func runDemo(ctx context.Context, f runFlags, listen, stateDir, modules string, out, logs io.Writer) error {
-	own := &demoModules{dir: modules, out: out}
-	if modules != "" {
+// demoFolders are those with modules of others; empty: none.
+type demoFolders struct {
+	trusted string // they run at once
+	waiting string // they wait for an approval
+}
+
+func runDemo(ctx context.Context, f runFlags, listen, stateDir string, folders demoFolders, out, logs io.Writer) error {
+	own := &demoModules{dir: folders.trusted, out: out}
+	if folders.trusted != "" {
 		if err := own.check(); err != nil {
 			return err
 		}
@@ -82,9 +93,13 @@ func runDemo(ctx context.Context, f runFlags, listen, stateDir, modules string, 
 	if err != nil {
 		return err
 	}
-	if modules != "" {
+	if folders.trusted != "" {
 		d.modules = own
-		fmt.Fprintf(out, "The modules of %s run without an approval: the demo trusts that folder.\n", modules)
+		fmt.Fprintf(out, "The modules of %s run without an approval: the demo trusts that folder.\n", folders.trusted)
+	}
+	if folders.waiting != "" {
+		d.cfg.Modules.Dir = folders.waiting
+		fmt.Fprintf(out, "Type /start as Admin; then copy a module into %s, and be asked about it.\n", folders.waiting)
 	}
 	fmt.Fprintf(out, "The demo runs. Open\n\n    %s\n\nin a browser; Ctrl-C ends it.\n", d.url())
 	return d.run(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -27,36 +28,54 @@ func twoAdmins(b *bot) {
 // restarter is a guest that restarts a container at a short request, and another at one
 // of more than 1,000 bytes. If that is done it gives its reply, else the error's code.
 func restarter(reply, short, long string) []byte {
-	number := func(n int) []byte { return []byte{0x41, byte(n&0x7f) | 0x80, byte(n >> 7)} } // of two bytes, which is enough here
+	first, other := `{"id":"`+short+`"}`, `{"id":"`+long+`"}`
+	operation := func(at int, request string) []byte {
+		return slices.Concat(constant(at), constant(len(request)), []byte{0x10, 1})
+	}
+	return twoWays(0x7e, operation(len(reply), first), operation(len(reply)+len(first), other), slices.Concat(
+		[]byte{0x42, 32, 0x88, 0xa7, 0x22, 1, 0x04, 0x40, 0x20, 1, 0x0f, 0x0b}, // return the high half, unless it is 0
+		constant(0), constant(len(reply)), []byte{0x10, 0},
+	), reply+first+other, abi.OpContainerRestart)
+}
+
+// teller is a guest that gives a reply to a short request, and another to one of more
+// than 1,000 bytes.
+func teller(short, long string) []byte {
+	reply := func(at, length int) []byte { return slices.Concat(constant(at), constant(length), []byte{0x10, 0}) }
+	return twoWays(0x7f, reply(0, len(short)), reply(len(short), len(long)), nil, short+long)
+}
+
+// constant is i32.const, of two bytes, which is enough here.
+func constant(n int) []byte { return []byte{0x41, byte(n&0x7f) | 0x80, byte(n >> 7)} }
+
+// twoWays is a guest with two ways through it, which leave a value of some type, and what
+// comes after both and leaves an i32. Its function 0 is reply_write, and those that
+// follow are operations. Its data is at 0.
+func twoWays(value byte, short, long, after []byte, data string, operations ...string) []byte {
 	section := func(id byte, entries ...[]byte) []byte {
 		content := slices.Concat(append([][]byte{{byte(len(entries))}}, entries...)...)
 		return append(binary.AppendUvarint([]byte{id}, uint64(len(content))), content...)
 	}
 	text := func(s string) []byte { return append(binary.AppendUvarint(nil, uint64(len(s))), s...) }
-	asks := func(at int, request string) []byte {
-		return slices.Concat(number(at), number(len(request)), []byte{0x10, 1}) // call the operation
+	imports := [][]byte{slices.Concat(text(abi.ImportModule), text(abi.ImportReplyWrite), []byte{0, 0})}
+	for _, name := range operations {
+		imports = append(imports, slices.Concat(text(abi.ImportModule), text(name), []byte{0, 2}))
 	}
-	first, other := `{"id":"`+short+`"}`, `{"id":"`+long+`"}`
 	body := slices.Concat(
-		[]byte{1, 1, 0x7f}, // a local, the code
-		[]byte{0x20, 0}, number(1000), []byte{0x4b, 0x04, 0x7e}, asks(len(reply)+len(first), other), []byte{0x05}, asks(len(reply), first), []byte{0x0b},
-		[]byte{0x42, 32, 0x88, 0xa7, 0x22, 1, 0x04, 0x40, 0x20, 1, 0x0f, 0x0b}, // return the high half, unless it is 0
-		number(0), number(len(reply)), []byte{0x10, 0, 0x1a, 0x41, byte(abi.OK), 0x0b},
+		[]byte{1, 1, 0x7f}, // a local
+		[]byte{0x20, 0}, constant(1000), []byte{0x4b, 0x04, value}, long, []byte{0x05}, short, []byte{0x0b},
+		after, []byte{0x1a, 0x41, byte(abi.OK), 0x0b},
 	)
-	imports := func(name string, typ byte) []byte {
-		return slices.Concat(text(abi.ImportModule), text(name), []byte{0, typ})
-	}
 	return slices.Concat([]byte("\x00asm\x01\x00\x00\x00"),
 		section(1, []byte{0x60, 2, 0x7f, 0x7f, 1, 0x7f}, []byte{0x60, 1, 0x7f, 1, 0x7f}, []byte{0x60, 2, 0x7f, 0x7f, 1, 0x7e}),
-		section(2, imports(abi.ImportReplyWrite, 0), imports(abi.OpContainerRestart, 2)),
-		section(3, []byte{1}), section(5, []byte{1, 1, 1}),
-		section(7, append(text(abi.ExportMemory), 2, 0), append(text(abi.ExportHandle), 0, 2)),
+		section(2, imports...), section(3, []byte{1}), section(5, []byte{1, 1, 1}),
+		section(7, append(text(abi.ExportMemory), 2, 0), append(text(abi.ExportHandle), 0, byte(len(imports)))),
 		section(10, append(binary.AppendUvarint(nil, uint64(len(body))), body...)),
-		section(11, append([]byte{0, 0x41, 0, 0x0b}, text(reply+first+other)...)))
+		section(11, append([]byte{0, 0x41, 0, 0x0b}, text(data)...)))
 }
 
-// atDB is the text behind a command that makes a request a long one.
-var atDB = " " + strings.Repeat("x", 1200)
+// long is the text behind a command that makes a request a long one.
+var long = " " + strings.Repeat("x", 1200)
 
 // fixer is somebody's module: /fix restarts the scene's web, or its db.
 func (s scene) fixer(version string, more ...abi.CapabilityRequest) (file []byte, digest string) {
@@ -114,9 +133,7 @@ func (p person) isTold(m emulator.Message, label, sentence string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if answer := p.answer(query); !strings.Contains(answer.Text, sentence) {
-		p.t.Errorf("the tap is answered with %q", answer.Text)
-	}
+	p.answersTo(query, sentence)
 }
 
 // TestAModuleFromSomebody is the way of a module of somebody else into a bot and out of
@@ -203,7 +220,7 @@ func (v conversation) wantsMore() {
 
 // fixesWebOnly shows that the module is kept from what it was not granted.
 func (v conversation) fixesWebOnly() {
-	v.boss.gets("/fix"+atDB, "That is not permitted")
+	v.boss.gets("/fix"+long, "That is not permitted")
 	if v.boss.said("Restart "+v.s.mark+"-db?") != 0 {
 		v.boss.t.Error("it asks to restart what it was not granted")
 	}
@@ -257,6 +274,84 @@ func (v conversation) isDecidedAtTheHost() {
 	v.user.expect(v.user.says("/fix"), "not permitted")
 	types("fixer is revoked", "revoke", "fixer")
 	v.user.expect(v.user.says("/fix"), "I do not know that command")
+}
+
+// TestAModuleThatLies answers with the very question of the host for a code, with the
+// button of a confirmation that is under way, and with another's callback data: it gets
+// neither the code nor anything approved (F6).
+func TestAModuleThatLies(t *testing.T) {
+	v := newConversation(t)
+	boss := v.boss
+	fixer, digest := v.s.fixer("1.0.0")
+	v.drop("fixer.wasm", fixer)
+	page := boss.lately("fixer 1.0.0 waits for you")
+	boss.tapsAway(page, "✅ Approve")
+	truth := boss.lately("A code, please")
+
+	answer := func(text, label, action string) string {
+		t.Helper()
+		data, err := json.Marshal(abi.Reply{
+			Blocks: []abi.Block{{Kind: abi.BlockText, Spans: []abi.Span{{Text: text}}}}, Keyboard: [][]abi.Button{{{Label: label, Action: action}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	const label = "Approve fixer 1.0.0"
+	wasm := teller(answer(truth.Text, label, "again"), answer("Tap here", label, dataOf(t, page, "✅ Approve")))
+	liar := func(t *testing.T) []byte {
+		file, err := abi.WithManifest(wasm, abi.Manifest{
+			Name: "liar", Version: "1.0.0", Description: "Says what it likes", Author: "Mallory", ABI: abi.Version,
+			Commands: []abi.Command{{Name: "lie", Description: "Lie", Who: abi.WhoUser}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	v.drop("liar.wasm", liar(t))
+	boss.lately("liar 1.0.0 waits for you")
+	if got, err := v.host.types("", "approve", "liar", "--yes"); err != nil {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	v.c.advance(6 * time.Minute) // the host's own question is over
+	boss.Type("/lie")
+	lie := boss.since(truth.ID, "A code, please")
+	if lie.Text != "🧩 liar\n"+truth.Text {
+		t.Errorf("it is not said who asks:\n%s", lie.Text)
+	}
+	calls := func() int64 {
+		for _, m := range v.app.registry.List() {
+			if m.Name == "liar" {
+				return m.Use.Invocations
+			}
+		}
+		return 0
+	}
+	before := calls()
+	boss.Type(v.phone.code())
+	boss.hears("That code is right", 2)
+	if n := calls(); n != before {
+		t.Errorf("the module was called %d times with a code", n-before)
+	}
+	boss.tapsAway(lie, label) // its own button, which leads to itself
+	v.awaits("the module gets the tap", func() bool { return calls() == before+1 })
+	boss.gets("/lie"+long, "an answer that cannot be shown")
+	v.user.answersTo(v.user.TapData(v.user.says("/lie").ID, dataOf(t, page, "✅ Approve")), "somebody else, or to another chat")
+	if got := v.waiting(); len(got) != 1 || got[0] != digest {
+		t.Errorf("%v wait", got)
+	}
+	boss.gets("/fix", "I do not know that command")
+	v.auditIsGood()
+}
+
+// answersTo fails unless a tap was answered so.
+func (p person) answersTo(query, sentence string) {
+	p.t.Helper()
+	if answer := p.answer(query); !strings.Contains(answer.Text, sentence) {
+		p.t.Errorf("the tap is answered with %q", answer.Text)
+	}
 }
 
 // buttonWith is the label of the button that begins so.

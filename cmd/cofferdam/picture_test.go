@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/docker/docker/api/types/container"
 
+	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/docker/dockertest"
 )
@@ -49,6 +50,7 @@ func TestThePictures(t *testing.T) {
 		{pictures + "images.png", pictureOfImages},
 		{pictures + "logs.png", pictureOfALog},
 		{pictures + "manage.png", pictureOfAQuestion},
+		{pictures + "pending.png", pictureOfAModule},
 	} {
 		p.t = t
 		picture := sideBySide(t, of.shots(p, w)...)
@@ -168,6 +170,29 @@ func pictureOfAQuestion(p tab, w shop) []image.Image {
 	return []image.Image{page, p.shoots()}
 }
 
+// pictureOfAModule is of a file that is dropped in.
+func pictureOfAModule(p tab, w shop) []image.Image {
+	file := tinyModule(p.t, abi.Manifest{
+		Name: "watch", Version: "1.2.0", Description: "Restarts what hangs, and says so", Author: "Ada Example", ABI: abi.Version,
+		Commands: []abi.Command{{Name: "watch", Description: "What was restarted", Who: abi.WhoAdmin}},
+		Capabilities: []abi.CapabilityRequest{
+			{Name: "docker.containers.list", Scope: []string{"*"}, Reason: "looks which containers hang"},
+			{Name: "kv", Scope: []string{"64KiB"}, Reason: "remembers what it restarted"},
+			{Name: "notify", Scope: []string{"admins", "4/h"}, Reason: "says what hangs"},
+			{Name: "docker.containers.logs", Scope: []string{"web-*"}, Reason: "shows why it hangs"},
+			{Name: "docker.containers.restart", Scope: []string{"web-*", "api"}, Reason: "restarts what hangs"},
+		},
+	})
+	if err := os.WriteFile(filepath.Join(w.drops, "watch.wasm"), file, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	p.reads("watch 1.2.0 waits for you", "restart containers named web-* or api", "Ada Example", "As of ")
+	waits := p.shoots()
+	p.taps("✅ Approve")
+	p.reads("Approve the module watch 1.2.0?", "It may:", "Nothing happens without your tap.")
+	return []image.Image{waits, p.shoots()}
+}
+
 // testLabel is the label that every container of a test has; what follows it is
 // there too.
 var testLabel = regexp.MustCompile(`"` + regexp.QuoteMeta(dockertest.Label) + `":"[^"]*",`)
@@ -177,11 +202,13 @@ type shop struct {
 	engine *proxy
 	names  map[string]string // of the containers
 	base   string            // of the images' names
+	drops  string            // the folder of modules
 }
 
 // narrows shows a demo the shop only.
 func (w shop) narrows(d *demo) {
 	d.cfg.Docker.Host = []string{"unix://" + w.engine.socket}
+	d.cfg.Modules.Dir = w.drops
 	scope := slices.Sorted(maps.Values(w.names))
 	on := func(unscoped string, names ...string) []config.Grant { return grants(unscoped, scope, names...) }
 	d.cfg.Modules.Grants = seeing(scope...)
@@ -209,7 +236,7 @@ func openShop(t testing.TB, plain bool) shop {
 	if !plain {
 		suffix = dockertest.Unique("")
 	}
-	w := shop{names: map[string]string{}, base: "shop" + suffix}
+	w := shop{names: map[string]string{}, base: "shop" + suffix, drops: t.TempDir()}
 	healthy := func(code string) *container.HealthConfig {
 		return &container.HealthConfig{Test: []string{"CMD", "/probe", "exit", code}, Interval: time.Second, Retries: 1}
 	}

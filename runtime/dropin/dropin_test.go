@@ -325,3 +325,23 @@ func TestWhatTheConfigLeavesCanBeApproved(t *testing.T) {
 		}
 	}
 }
+
+// The message to admins is the page of the file: it must be there when they are told.
+func TestWhoeverIsToldFindsTheFile(t *testing.T) {
+	r := newRig(t)
+	asked := 0
+	r.Tell = func(p abi.PendingModule) {
+		asked++
+		list, err := r.Pending(t.Context())
+		if err != nil || !slices.ContainsFunc(list.Modules, func(there abi.PendingModule) bool { return there.Digest == p.Digest }) {
+			t.Errorf("told of %s, and there are %+v, %v", p.Digest, list.Modules, err)
+		}
+	}
+	r.drop("hello.wasm", wasm(t, "hello", "1.0.0"))
+	r.sync()
+	r.drop("other.wasm", wasm(t, "other", "1.0.0"))
+	r.sync()
+	if asked != 2 {
+		t.Errorf("told %d times", asked)
+	}
+}

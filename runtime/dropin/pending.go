@@ -21,9 +21,10 @@ func (d *Dropins) Pending(context.Context) (abi.PendingList, error) {
 	return abi.PendingList{Modules: append([]abi.PendingModule{}, d.view...), Approval: d.Policy().Chat}, nil
 }
 
-// show makes what Pending shows, and tells admins of what is new in it.
+// show makes what Pending shows, and then tells admins of what is new in it: whoever is
+// told looks there.
 func (d *Dropins) show(ctx context.Context) {
-	var view []abi.PendingModule
+	var view, news []abi.PendingModule
 	for _, name := range slices.Sorted(maps.Keys(d.files)) {
 		f := d.files[name]
 		if running, ok := d.running[f.Manifest.Name]; ok && f.fault == "" && running.Digest == f.Digest || f.waits {
@@ -32,14 +33,17 @@ func (d *Dropins) show(ctx context.Context) {
 		p := d.describe(f)
 		view = append(view, p)
 		if !f.verdict.Silent {
-			d.tell(ctx, p)
+			news = append(news, p)
 		}
 	}
-	d.tellRest()
 	slices.SortStableFunc(view, func(a, b abi.PendingModule) int { return cmp.Compare(a.State, b.State) }) // "pending" < "refused"
 	d.mu.Lock()
 	d.view = view
 	d.mu.Unlock()
+	for _, p := range news {
+		d.tell(ctx, p)
+	}
+	d.tellRest()
 }
 
 // describe says all that is known of a file that does not run.
