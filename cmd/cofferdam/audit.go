@@ -130,7 +130,7 @@ func judged(path string, own bool, r store.AuditReport, err error) error {
 	case errors.Is(err, store.ErrAuditBroken): // says which file
 		return err
 	case err != nil && bad == nil:
-		return fmt.Errorf("%s cannot be read: %s", path, plainReason(err))
+		return fmt.Errorf("%s cannot be read: %s", path, reason(err))
 	case err != nil:
 		return fmt.Errorf("%s: %w", path, bad)
 	case own && r.Headless:
@@ -161,12 +161,4 @@ func verdictOf(path string, r store.AuditReport, bad *audit.BadRecord, err error
 		v.Message = err.Error()
 	}
 	return v
-}
-
-// plainReason is why a file cannot be read, without its name.
-func plainReason(err error) string {
-	if unreadable, ok := errors.AsType[*fs.PathError](err); ok {
-		err = unreadable.Err
-	}
-	return reason(err)
 }

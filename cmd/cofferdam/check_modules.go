@@ -64,7 +64,7 @@ func (c *checker) running(ctx context.Context, cfg *config.Config, flag string) 
 func (c *checker) folderFiles(dir string) (paths []string) {
 	info, err := os.Stat(dir)
 	if err != nil {
-		c.fail("modules", fmt.Sprintf("modules.dir: %s cannot be read: %s; make it, or remove the line", quotedPath(dir), plainReason(err)), exitFailed)
+		c.fail("modules", fmt.Sprintf("modules.dir: %s cannot be read: %s; make it, or remove the line", quotedPath(dir), reason(err)), exitFailed)
 		return nil
 	}
 	if info.Mode().Perm()&writableByOthers != 0 {
@@ -72,7 +72,7 @@ func (c *checker) folderFiles(dir string) (paths []string) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		c.fail("modules", fmt.Sprintf("modules.dir: %s cannot be read: %s", quotedPath(dir), plainReason(err)), exitFailed)
+		c.fail("modules", fmt.Sprintf("modules.dir: %s cannot be read: %s", quotedPath(dir), reason(err)), exitFailed)
 		return nil
 	}
 	for _, entry := range entries {

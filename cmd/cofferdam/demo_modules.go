@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,7 +133,7 @@ func (d *demoModules) sync(ctx context.Context) {
 			d.say(ctx, source.name+" is gone", d.to.Remove(ctx, source.name))
 		}
 	}
-	for _, path := range sorted(there) {
+	for _, path := range slices.Sorted(maps.Keys(there)) {
 		source := d.seen[path]
 		if source == nil {
 			source = &demoSource{}
@@ -143,15 +144,6 @@ func (d *demoModules) sync(ctx context.Context) {
 			d.take(ctx, path, source)
 		}
 	}
-}
-
-func sorted(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // take builds a source and lets it run. If that fails, what ran before goes on.

@@ -97,7 +97,7 @@ func TestAModuleIsDroppedIn(t *testing.T) {
 
 	file, digest := mood(t, "1.0.0")
 	b.drop("mood.wasm", file)
-	boss.await(func([]emulator.Message) bool { return boss.said("waits for you") == 1 })
+	boss.await(func([]emulator.Message) bool { return boss.said("mood 1.0.0 waits for you") == 1 })
 	if got := b.waiting(); len(got) != 1 || got[0] != digest {
 		t.Fatalf("%v wait", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"syscall"
@@ -93,6 +94,9 @@ func newRoot() *cobra.Command {
 func reason(err error) string {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno.Error()
+	}
+	if refused, ok := errors.AsType[*fs.PathError](err); ok {
+		return refused.Err.Error() // its path is said already
 	}
 	return err.Error()
 }

@@ -82,23 +82,18 @@ func (b built) digest() string {
 func (b built) describe(out io.Writer) {
 	fmt.Fprintf(out, "%s %s, %s\n", b.manifest.Name, b.manifest.Version, kilobytes(len(b.wasm)))
 	for _, c := range b.manifest.Commands {
-		fmt.Fprintf(out, "  /%s for %s: %s\n", c.Name, plainWho[c.Who], c.Description)
+		fmt.Fprintf(out, "  /%s for %s: %s\n", c.Name, whoText(c.Who), c.Description)
 	}
 	for _, c := range b.manifest.Capabilities {
-		fmt.Fprintf(out, "  may use %s: %s\n", config.Grant{Capability: c.Name, Scope: c.Scope}, c.Reason)
+		fmt.Fprintf(out, "  asks to %s\n    as %s\n    and says why: %s\n", capability.Words(capability.Name(c.Name), c.Scope), grantText(c.Name, c.Scope), c.Reason)
 	}
-	for _, s := range b.manifest.Schedules {
-		fmt.Fprintf(out, "  runs by itself: %s, %s%s\n", s.Name, strings.TrimSuffix("every "+s.Every, "every "), s.Cron)
-	}
-	for _, e := range b.manifest.Events {
-		fmt.Fprintf(out, "  runs by itself: at %s\n", strings.Join(e.Types, ", "))
+	for _, text := range byItselfTexts(b.manifest) {
+		fmt.Fprintf(out, "  runs by itself: %s\n", text)
 	}
 	if len(b.manifest.Capabilities) == 0 {
-		fmt.Fprintln(out, "  may use nothing of the host")
+		fmt.Fprintln(out, "  asks for nothing of the host")
 	}
 }
-
-var plainWho = map[string]string{abi.WhoAnybody: "anybody", abi.WhoUser: "users", abi.WhoAdmin: "admins"}
 
 func kilobytes(n int) string {
 	if n < 1<<20 {
@@ -122,11 +117,11 @@ func buildModule(ctx context.Context, dir string) (built, error) {
 	if err != nil {
 		return built{}, err
 	}
-	used, err := engine.Uses(bare, moduleLimits(config.Modules{}, manifest), hostcall.Table(hostcall.Sources{}))
+	anatomy, err := engine.Dissect(bare, moduleLimits(config.Modules{}, manifest), hostcall.Table(hostcall.Sources{}))
 	if err != nil {
 		return built{}, fmt.Errorf("%s compiles, but no bot would run it: %w", dir, err)
 	}
-	missing, warnings := compareUses(manifest, asked, used)
+	missing, warnings := compareUses(manifest, asked, anatomy)
 	if len(missing) > 0 {
 		return built{}, undeclared{path, missing}
 	}
@@ -163,7 +158,7 @@ type missingUse struct {
 
 // compareUses holds what a module uses against what its manifest asks for, both
 // ways.
-func compareUses(manifest abi.Manifest, asked capability.Set, used []hostcall.Operation) (missing []missingUse, warnings []string) {
+func compareUses(manifest abi.Manifest, asked capability.Set, anatomy engine.Anatomy) (missing []missingUse, warnings []string) {
 	uses := map[capability.Name]bool{}
 	need := func(what string, name capability.Name) {
 		uses[name] = true
@@ -171,8 +166,10 @@ func compareUses(manifest abi.Manifest, asked capability.Set, used []hostcall.Op
 			missing = append(missing, missingUse{what, name})
 		}
 	}
-	for _, op := range used {
-		need(op.Import, op.Capability)
+	for _, i := range anatomy.Imports {
+		if i.Needs != "" {
+			need(i.Name, i.Needs)
+		}
 	}
 	if len(manifest.Schedules) > 0 {
 		need("schedules", capability.Schedule)
@@ -240,24 +237,22 @@ func openModule(ctx context.Context, path string) (built, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return built{}, fmt.Errorf("%s cannot be read: %s", path, reason(err))
+		return built{}, fmt.Errorf("%s cannot be read: %s", quotedPath(path), reason(err))
 	case info.IsDir():
 		return buildModule(ctx, path)
 	case !info.Mode().IsRegular():
-		return built{}, fmt.Errorf("%s: %w", path, errNoFile)
-	case info.Size() > maxModule:
-		return built{}, fmt.Errorf("%s has %d bytes: a module has at most %d", path, info.Size(), maxModule)
+		return built{}, fmt.Errorf("%s: %w", quotedPath(path), errNoFile)
 	}
-	wasm, err := os.ReadFile(path)
-	if err != nil {
-		return built{}, fmt.Errorf("%s cannot be read: %s", path, reason(err))
+	wasm, err := readModuleFile(path, maxModuleFile)
+	switch {
+	case err != nil:
+		return built{}, err
+	case len(wasm) == maxModuleFile:
+		return built{}, fmt.Errorf("%s is longer than 8 MiB, so it is no module", quotedPath(path))
 	}
 	manifest, err := abi.ReadManifest(wasm)
 	if err != nil {
-		return built{}, fmt.Errorf("%s: %w", path, err)
+		return built{}, fmt.Errorf("%s: %w", quotedPath(path), err)
 	}
 	return built{manifest: manifest, wasm: wasm}, nil
 }
-
-// maxModule bounds a module's file, in bytes: what the scan takes.
-const maxModule = 8 << 20

@@ -39,18 +39,18 @@ func readModuleFile(path string, limit int64) ([]byte, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is not there", quotedPath(path))
 	case err != nil:
-		return nil, fmt.Errorf("%s cannot be read: %s", quotedPath(path), plainReason(err))
+		return nil, fmt.Errorf("%s cannot be read: %s", quotedPath(path), reason(err))
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no file", quotedPath(path))
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %s", quotedPath(path), plainReason(err))
+		return nil, fmt.Errorf("%s cannot be read: %s", quotedPath(path), reason(err))
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, limit))
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %s", quotedPath(path), plainReason(err))
+		return nil, fmt.Errorf("%s cannot be read: %s", quotedPath(path), reason(err))
 	}
 	return data, nil
 }

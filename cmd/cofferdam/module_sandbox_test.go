@@ -221,10 +221,10 @@ func codeOfError(t *testing.T, err error) abi.Code {
 
 // TestCompareUses holds both mismatches of imports and manifest.
 func TestCompareUses(t *testing.T) {
-	var used []hostcall.Operation
+	var anatomy engine.Anatomy
 	for _, op := range hostcall.Table(hostcall.Sources{}) {
 		if op.Import == abi.OpContainerList || op.Import == abi.OpContainerStop || op.Import == abi.OpKVGet {
-			used = append(used, op)
+			anatomy.Imports = append(anatomy.Imports, engine.Import{Module: abi.ImportModule, Name: op.Import, Needs: op.Capability})
 		}
 	}
 	manifest := abi.Manifest{
@@ -235,7 +235,7 @@ func TestCompareUses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	missing, warnings := compareUses(manifest, asked, used)
+	missing, warnings := compareUses(manifest, asked, anatomy)
 	if want := []missingUse{{abi.OpContainerStop, capability.ContainersStop}, {abi.OpKVGet, capability.KV}}; !slices.Equal(missing, want) {
 		t.Errorf("missing %v, want %v", missing, want)
 	}
@@ -250,18 +250,8 @@ func TestCompareUses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := capability.Parse([]capability.Request{{Name: string(name), Scope: scope}}); err != nil && name != capability.HTTPFetch {
+		if _, err := capability.Parse([]capability.Request{{Name: string(name), Scope: scope}}); err != nil {
 			t.Errorf("the proposal for %s: %v", name, err)
 		}
-	}
-}
-
-func TestUsesRefusesWhatNoEngineRuns(t *testing.T) {
-	limits := limitsOf(config.DefaultLimits)
-	if _, err := engine.Uses([]byte("\x00asm\x01\x00\x00\x00"), limits, nil); err == nil {
-		t.Error("a module without a memory is fine")
-	}
-	if _, err := engine.Uses(nil, engine.Limits{}, nil); err == nil {
-		t.Error("limits of nothing are fine")
 	}
 }

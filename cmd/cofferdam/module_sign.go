@@ -120,7 +120,7 @@ func (s signing) put(to string, sig []byte) error {
 	}
 	next := to + ".new"
 	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s cannot be removed: %s", quotedPath(next), plainReason(err))
+		return fmt.Errorf("%s cannot be removed: %s", quotedPath(next), reason(err))
 	}
 	if err := writeNew(next, sig, 0o644); err != nil {
 		return err
@@ -142,7 +142,7 @@ func writeNew(path string, data []byte, mode fs.FileMode) error {
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%s is there already, and is not overwritten", quotedPath(path))
 	case err != nil:
-		return fmt.Errorf("%s cannot be written: %s", quotedPath(path), plainReason(err))
+		return fmt.Errorf("%s cannot be written: %s", quotedPath(path), reason(err))
 	}
 	return nil
 }

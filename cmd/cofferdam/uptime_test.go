@@ -63,7 +63,8 @@ func TestAStrangersUptime(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.start()
-	boss.expect(untilKnown(boss, "/sites"), "🔴 0 of 1 up", "It answers with status 503.")
+	b.awaitLines(`"msg":"module loaded","module":"uptime"`, 2)
+	boss.expect(boss.gets("/sites", "🔴 0 of 1 up"), "It answers with status 503.")
 	down.Store(false)
 	minute()
 	heard("is up again. It was down for ")

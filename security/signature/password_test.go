@@ -3,13 +3,13 @@
 package signature
 
 import (
-	"errors"
 	"strings"
 	"testing"
 )
 
-// An encrypted key takes 1 GiB and seconds each time, so there is one of each. Under
-// the race detector it is minutes, and nothing here is concurrent.
+// An encrypted key takes 1 GiB and seconds each time, with bounds that minisign has
+// for its own: so minisign makes one and reads ours, and we read its. Under the race
+// detector it is minutes, and nothing here is concurrent.
 func TestPasswords(t *testing.T) {
 	dir := t.TempDir()
 	mustRun(t, dir, "open sesame\nopen sesame\n", "-G", "-p", "k.pub", "-s", "k.key")
@@ -20,9 +20,6 @@ func TestPasswords(t *testing.T) {
 	secret, err := OpenSecret(theirs, "open sesame")
 	if err != nil || !strings.Contains(string(read(t, dir, "k.pub")), secret.Key().String()) {
 		t.Fatalf("minisign's key: %v, %v", secret.Key(), err)
-	}
-	if _, err := OpenSecret(theirs, "open says me"); !errors.Is(err, ErrPassword) {
-		t.Errorf("with a wrong password: %v", err)
 	}
 	ours, err := secret.File("another")
 	if err != nil {

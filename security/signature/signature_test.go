@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
@@ -279,4 +280,25 @@ func FuzzOpenSecret(f *testing.F) {
 			t.Fatalf("a key that signs what it does not verify: %+v, %v", got, err)
 		}
 	})
+}
+
+// TestAWrongPassword has a key that nothing was ever encrypted for, with the least
+// that its encryption may cost: a wrong password is found out by the checksum.
+func TestAWrongPassword(t *testing.T) {
+	file := make([]byte, 158) // as minisign's format has it
+	copy(file, "EdScB2")
+	binary.LittleEndian.PutUint64(file[38:], 1<<15) // operations
+	binary.LittleEndian.PutUint64(file[46:], 1<<24) // bytes
+	locked := base64.StdEncoding.EncodeToString(file) + "\n"
+	if !Encrypted([]byte(locked)) {
+		t.Fatal("the key needs no password")
+	}
+	if _, err := OpenSecret([]byte(locked), "open says me"); !errors.Is(err, ErrPassword) {
+		t.Errorf("got %v", err)
+	}
+	// Nor is more done than minisign's own bounds allow.
+	binary.LittleEndian.PutUint64(file[46:], 1<<30+1)
+	if _, err := OpenSecret([]byte(base64.StdEncoding.EncodeToString(file)), ""); !errors.Is(err, ErrPassword) {
+		t.Errorf("with more than 1 GiB: %v", err)
+	}
 }
