@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
@@ -133,15 +132,4 @@ func besideBuiltIn(sandbox *engine.Engine, builtIn loader) loader {
 		}
 		return m, nil
 	}
-}
-
-// untilKnown asks until the module is there: it comes a moment after the bot.
-func untilKnown(p person, command string) (m emulator.Message) {
-	p.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); {
-		if m = p.says(command); !strings.Contains(m.Text, "I do not know that command") {
-			return m
-		}
-	}
-	return m
 }

@@ -163,7 +163,7 @@ func (d *Dropins) untilSettled(ctx context.Context) {
 	}
 }
 
-// Settled is closed once all that may run at the start does, or cannot.
+// Settled is closed after the first look: what may run at the start does, or cannot.
 func (d *Dropins) Settled() <-chan struct{} { return d.settled }
 
 // Reload looks at everything again: the config grants, pins, limits or trusts otherwise.
@@ -215,9 +215,7 @@ func (d *Dropins) Sync(ctx context.Context) (again time.Duration) {
 	d.anew = d.anew && again != 0 // what waits was not put again yet
 	d.tidy()
 	d.show(ctx)
-	if again == 0 {
-		d.once.Do(func() { close(d.settled) })
-	}
+	d.once.Do(func() { close(d.settled) })
 	return again
 }
 

@@ -345,3 +345,34 @@ func TestWhoeverIsToldFindsTheFile(t *testing.T) {
 		t.Errorf("told %d times", asked)
 	}
 }
+
+// Approvals hold when no more of them are given in chat: only a revocation takes one back.
+func TestApprovalsOutliveTheirSwitch(t *testing.T) {
+	r := newRig(t)
+	digest := r.drop("hello.wasm", wasm(t, "hello", "1.0.0"))
+	r.sync()
+	r.approves("hello", digest)
+	r.policy.Chat = false
+	r.Reload(t.Context())
+	r.runsAs("hello", digest, abi.TrustApproved)
+	next := r.drop("hello.wasm", wasm(t, "hello", "1.1.0"))
+	r.sync()
+	_, err := r.Approve(t.Context(), anAdmin, abi.ModuleApproval{Name: "hello", Digest: next})
+	refused(t, err, abi.Conflict, "chat_approval is off")
+	r.runsAs("hello", digest, abi.TrustApproved)
+}
+
+// The first look lets in what may run, and only then it is said to be over.
+func TestTheFirstLookIsToldOf(t *testing.T) {
+	r := newRig(t)
+	digest := r.drop("hello.wasm", wasm(t, "hello", "1.0.0"))
+	r.policy.Pins = map[string]string{"hello": digest}
+	select {
+	case <-r.Settled():
+		t.Fatal("it is over before it began")
+	default:
+	}
+	r.sync()
+	<-r.Settled()
+	r.runsAs("hello", digest, abi.TrustPinned)
+}
