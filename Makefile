@@ -55,8 +55,9 @@ modules/built/%.wasm: modules/%/*.go modules/%/wasm/*.go modules/%/manifest.yaml
 modules/built/SHA256SUMS: $(BUILT)
 	cd modules/built && sha256sum *.wasm > SHA256SUMS
 
-# What is the same whether the bot polls or Telegram brings updates.
-ONLY_ONCE := 'TestEverythingThatCanBeReached|TestScripts|TestTheDemo|TestThePicture|TestKilledTwoHundredTimes|TestImport|TestEvents|TestPromises'
+# What is the same whether the bot polls or Telegram brings updates: the commands of
+# the terminal, the documents, and modules that run by themselves.
+ONLY_ONCE := 'TestEverythingThatCanBeReached|TestScripts|TestTheDemo|TestThePicture|TestKilledTwoHundredTimes|TestImport|TestEvents|TestPromises|TestReference|TestExamples|TestEveryCommandHasHelp|TestInspect|TestRequestsOfModuleRun|TestARecordingHoldsNoSecret|TestNothingActsUnlessNamed|TestSyncOfDemoModules|TestAModuleRunsByItself|TestAStrangersUptime|TestAStrangersPorts|TestAHostileModuleInAGroup'
 
 # Tests that need Docker or Chromium skip without them, and say why. With
 # COFFERDAM_CI=1 they fail instead.
@@ -68,7 +69,7 @@ test: build ## all tests, those of the whole bot in both modes
 
 # What takes minutes because it waits or does much of the same, and runs nothing
 # side by side that other tests do not.
-NOT_RACED := 'TestEverythingThatCanBeReached|TestThePicture|TestKilledTwoHundredTimes|TestScripts'
+NOT_RACED := 'TestEverythingThatCanBeReached|TestThePicture|TestKilledTwoHundredTimes|TestScripts|TestARecordingHoldsNoSecret|TestNothingActsUnlessNamed|TestAStrangersUptime|TestAStrangersPorts'
 
 # A process with the race detector sleeps before it ends: for a second, if not
 # told otherwise, which those that tests start by the dozen need not.
