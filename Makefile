@@ -56,7 +56,7 @@ modules/built/SHA256SUMS: $(BUILT)
 	cd modules/built && sha256sum *.wasm > SHA256SUMS
 
 # What is the same whether the bot polls or Telegram brings updates: the commands of
-# the terminal, the documents, and modules that run by themselves.
+# the terminal, the documents, and what modules from elsewhere do.
 ONLY_ONCE := 'TestEverythingThatCanBeReached|TestScripts|TestTheDemo|TestThePicture|TestKilledTwoHundredTimes|TestImport|TestEvents|TestPromises|TestReference|TestExamples|TestEveryCommandHasHelp|TestInspect|TestRequestsOfModuleRun|TestARecordingHoldsNoSecret|TestNothingActsUnlessNamed|TestSyncOfDemoModules|TestAModuleRunsByItself|TestAStrangersUptime|TestAStrangersPorts|TestAHostileModuleInAGroup'
 
 # Tests that need Docker or Chromium skip without them, and say why. With
