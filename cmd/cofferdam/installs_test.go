@@ -82,7 +82,7 @@ func (s scene) fixer(version string, more ...abi.CapabilityRequest) (file []byte
 	s.t.Helper()
 	const reply = `{"blocks":[{"kind":"text","spans":[{"text":"It was restarted."}]}],"keyboard":[[{"label":"Again","action":"again"}]]}`
 	file, err := abi.WithManifest(restarter(reply, s.mark+"-web", s.mark+"-db"), abi.Manifest{
-		Name: "fixer", Version: version, Description: "Restarts what hangs", Author: "Ada Example", ABI: abi.Version,
+		Name: "fixer", Version: version, Description: "Restarts what hangs", Author: "an author", ABI: abi.Version,
 		Commands: []abi.Command{{Name: "fix", Description: "Restart what hangs", Who: abi.WhoUser}},
 		Capabilities: append([]abi.CapabilityRequest{
 			{Name: "docker.containers.list", Scope: []string{s.mark + "-*"}, Reason: "looks which containers hang"},
@@ -146,7 +146,7 @@ func TestAModuleFromSomebody(t *testing.T) {
 	file, digest := v.s.fixer("1.0.0")
 	v.drop("fixer.wasm", file)
 	page := boss.lately("fixer 1.0.0 waits for you")
-	boss.expect(page, "Made, it says, by", "Ada Example", digest, "“they hang now and then”", "“looks which containers hang”")
+	boss.expect(page, "Made, it says, by", "an author", digest, "“they hang now and then”", "“looks which containers hang”")
 	if text := page.Text; strings.Index(text, "restart containers named") > strings.Index(text, "list containers named") {
 		t.Errorf("the worst is not the first:\n%s", text)
 	}
@@ -158,7 +158,7 @@ func TestAModuleFromSomebody(t *testing.T) {
 	boss.lately("A code, please")
 	boss.Type(v.phone.code())
 	question := boss.lately("Approve the module fixer 1.0.0?")
-	boss.expect(question, digest, v.s.mark+"-web", v.s.mark+"-db", "Ada Example")
+	boss.expect(question, digest, v.s.mark+"-web", v.s.mark+"-db", "an author")
 	v.user.expect(v.user.says("/fix"), "I do not know that command")
 	boss.tapsAway(question, "Approve fixer 1.0.0")
 	boss.lately("fixer is approved, and runs")
@@ -240,7 +240,7 @@ func (v conversation) isRefused() {
 	if n := answers(v.other); n != before {
 		v.other.t.Errorf("an admin is told of what was refused")
 	}
-	v.user.expect(v.user.readsOf("fixer"), "1.1.0", "Ada Example")
+	v.user.expect(v.user.readsOf("fixer"), "1.1.0", "an author")
 	v.user.lacks(v.user.lately("modules, page"), "1.2.0", "waits", "refused")
 }
 
