@@ -89,6 +89,13 @@ func runDemo(ctx context.Context, f runFlags, listen, stateDir string, folders d
 			return err
 		}
 	}
+	if folders.waiting != "" {
+		if info, err := os.Stat(folders.waiting); err != nil {
+			return fmt.Errorf("--drop-in %s cannot be read: %s", folders.waiting, reason(err))
+		} else if !info.IsDir() {
+			return fmt.Errorf("--drop-in %s: a folder for .wasm files", folders.waiting)
+		}
+	}
 	d, err := newDemo(f, listen, stateDir, logs)
 	if err != nil {
 		return err
@@ -98,6 +105,7 @@ func runDemo(ctx context.Context, f runFlags, listen, stateDir string, folders d
 		fmt.Fprintf(out, "The modules of %s run without an approval: the demo trusts that folder.\n", folders.trusted)
 	}
 	if folders.waiting != "" {
+		// Nobody can be asked who did not write to the bot before.
 		d.cfg.Modules.Dir = folders.waiting
 		fmt.Fprintf(out, "Type /start as Admin; then copy a module into %s, and be asked about it.\n", folders.waiting)
 	}

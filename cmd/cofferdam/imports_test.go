@@ -37,6 +37,7 @@ var importTable = []struct {
 	{"modules/devices", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/charts", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
 	{"modules/outline", "guest/sdk guest/abi modules/internal", "a built-in module may use nothing that a stranger's could not"},
+	{"modules/installs", "guest/sdk guest/abi modules/internal", "a built-in module decides nothing: the host asks, and does it"},
 	{"modules/extra", "guest/sdk guest/abi", "a module to drop in may use nothing that a stranger's could not"},
 	{"modules", "", "this only carries bytes"},
 	{"security", "", "rules are pure: no Telegram, no Docker, no wazero, nothing of ours"},
