@@ -32,11 +32,22 @@ func (w *telegramFor) fileOf() configFile {
 func (w *telegramFor) hangup(process *exec.Cmd, text, event string) {
 	w.t.Helper()
 	before := w.count(event)
-	if err := os.WriteFile(w.config, []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
+	w.write(text)
 	w.signal(process)
 	w.logs(event, before+1)
+}
+
+// write puts a config in the place of the one that is there, at once: a signal may be
+// worked on at this moment.
+func (w *telegramFor) write(text string) {
+	w.t.Helper()
+	next := filepath.Join(filepath.Dir(w.config), "next")
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(next, w.config); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *telegramFor) signal(process *exec.Cmd) {
@@ -121,13 +132,7 @@ func TestHangupsDuringABurst(t *testing.T) {
 	}
 	for i := range hangups {
 		file.limits = fmt.Sprintf("server: {host_calls: %d}", 100+i) // so that a module is loaded anew
-		next := filepath.Join(filepath.Dir(w.config), "next")
-		if err := os.WriteFile(next, []byte(file.text()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(next, w.config); err != nil {
-			t.Fatal(err)
-		}
+		w.write(file.text())
 		w.signal(process)
 		w.sent(1 + (i+1)*people*each/hangups) // all along the burst
 	}

@@ -44,7 +44,7 @@ func (f *folderOf) RevokeAtHost(_ context.Context, q abi.ModuleRef) (abi.ModuleD
 func watchFile() abi.PendingModule {
 	f := abi.PendingModule{
 		File: "watch.wasm", Size: 10, Digest: strings.Repeat("ab", 32), State: abi.FilePending, Why: "it is neither pinned nor signed",
-		Name: "watch", Version: "1.2.0", Author: "Ada Example", Description: "Restarts what hangs", Before: "1.1.0",
+		Name: "watch", Version: "1.2.0", Author: "somebody else", Description: "Restarts what hangs", Before: "1.1.0",
 		Commands: []string{"watch"}, Runs: []string{"every 5 minutes"}, Gone: []string{"read how busy the processors are"},
 	}
 	for _, c := range watchManifest().Capabilities[:3] {
@@ -88,7 +88,7 @@ func (h atHost) types(answer string, args ...string) (string, error) {
 
 const approvalText = `watch.wasm, watch 1.2.0, pending
   why       it is neither pinned nor signed
-  author    Ada Example
+  author    somebody else
   sha256    abababababababababababababababababababababababababababababababab
   about     Restarts what hangs
   before    version 1.1.0 was approved

@@ -173,7 +173,7 @@ func pictureOfAQuestion(p tab, w shop) []image.Image {
 // pictureOfAModule is of a file that is dropped in.
 func pictureOfAModule(p tab, w shop) []image.Image {
 	file := tinyModule(p.t, abi.Manifest{
-		Name: "watch", Version: "1.2.0", Description: "Restarts what hangs, and says so", Author: "Ada Example", ABI: abi.Version,
+		Name: "watch", Version: "1.2.0", Description: "Restarts what hangs, and says so", Author: "somebody else", ABI: abi.Version,
 		Commands: []abi.Command{{Name: "watch", Description: "What was restarted", Who: abi.WhoAdmin}},
 		Capabilities: []abi.CapabilityRequest{
 			{Name: "docker.containers.list", Scope: []string{"*"}, Reason: "looks which containers hang"},
@@ -186,7 +186,7 @@ func pictureOfAModule(p tab, w shop) []image.Image {
 	if err := os.WriteFile(filepath.Join(w.drops, "watch.wasm"), file, 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	p.reads("watch 1.2.0 waits for you", "restart containers named web-* or api", "Ada Example", "As of ")
+	p.reads("watch 1.2.0 waits for you", "restart containers named web-* or api", "somebody else", "As of ")
 	waits := p.shoots()
 	p.taps("✅ Approve")
 	p.reads("Approve the module watch 1.2.0?", "It may:", "Nothing happens without your tap.")
