@@ -96,10 +96,12 @@ func TestAHangupReadsTheConfig(t *testing.T) {
 	bad.users = both[:1]
 	w.hangup(process, bad.text()+"nonsense: 1\n", "config.refused")
 	w.hangup(process, "", "config.refused")
+	w.write(bad.text())
 	if err := os.Chmod(w.config, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w.hangup(process, bad.text(), "config.refused")
+	w.signal(process)
+	w.logs("config.refused", 3)
 	if err := os.Remove(w.config); err != nil {
 		t.Fatal(err)
 	}
