@@ -96,7 +96,7 @@ func (d *demoModules) run(ctx context.Context) {
 }
 
 // watch follows every folder that a change could be in. One that cannot be
-// followed is looked at now and then.
+// followed, or looked into, is looked at now and then.
 func (d *demoModules) watch(watcher *fsnotify.Watcher) {
 	_ = filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
 		switch {

@@ -259,7 +259,7 @@ func writePending(out io.Writer, f abi.PendingModule, q abi.ModuleApproval) {
 // confirmed asks for a yes. Whatever else is said is a no.
 func confirmed(in io.Reader, out io.Writer, question string) bool {
 	fmt.Fprint(out, question+" [y/N] ")
-	line, _ := bufio.NewReader(io.LimitReader(in, 64)).ReadString('\n')
+	line, _ := bufio.NewReader(io.LimitReader(in, 64)).ReadString('\n') // no answer is a no
 	if f, ok := in.(*os.File); !ok || !isTerminal(f) {
 		fmt.Fprintln(out)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/cofferdam-bot/cofferdam/modules"
 	"github.com/cofferdam-bot/cofferdam/runtime/config"
 	"github.com/cofferdam-bot/cofferdam/runtime/engine"
+	"github.com/cofferdam-bot/cofferdam/runtime/folder"
 	"github.com/cofferdam-bot/cofferdam/runtime/hostcall"
 	"github.com/cofferdam-bot/cofferdam/runtime/trigger"
 	"github.com/cofferdam-bot/cofferdam/security/capability"
@@ -29,7 +30,7 @@ import (
 
 // maxModuleFile bounds what is read of a module's file: 8 MiB, beyond which the
 // scan refuses it, and one byte to tell.
-const maxModuleFile = 8<<20 + 1
+const maxModuleFile = folder.MaxFile + 1
 
 // readModuleFile reads a regular file, whatever its name. It does not wait for a
 // pipe that nobody writes to.

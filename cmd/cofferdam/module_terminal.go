@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cofferdam-bot/cofferdam/guest/abi"
@@ -130,9 +128,7 @@ func sentenceOf(answer []byte) string {
 
 // ask confirms an act in the terminal.
 func (r *runOf) ask(act capability.Act) bool {
-	fmt.Fprintf(r.err, "The module uses %s on %s (%s) of %s. Do it? [y/N] ", act.Capability, foreign.Line(act.Name, 128), act.ID[:min(len(act.ID), 12)], act.Host)
-	answer, _ := bufio.NewReader(r.in).ReadString('\n') // no answer is no
-	return strings.EqualFold(strings.TrimSpace(answer), "y") || strings.EqualFold(strings.TrimSpace(answer), "yes")
+	return confirmed(r.in, r.err, fmt.Sprintf("The module uses %s on %s (%s) of %s. Do it?", act.Capability, foreign.Line(act.Name, 128), act.ID[:min(len(act.ID), 12)], act.Host))
 }
 
 // printedActs is the record of what is done from a terminal: the terminal's.
